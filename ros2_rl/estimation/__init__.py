@@ -1,0 +1,4 @@
+"""The state of the base, from joints, IMU and feet alone."""
+
+
+

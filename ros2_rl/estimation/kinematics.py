@@ -1,0 +1,101 @@
+"""Where the feet are and how they move, in the base frame, for any legged URDF.
+
+Pinocchio does the chain in C++ once per sample; all feet are then handled in one numpy expression.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pinocchio as pin
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.robots import RobotDescription
+
+
+class FootKinematics:
+    """Foot positions and Jacobians; the arrays are reused by the next :meth:`update`.
+
+    Attributes:
+        positions: centre of each foot in the base frame, (F, 3), m.
+        jacobians: of those points, (F, 3, J), m/rad, base frame, columns in robot order; zero in the
+            columns of joints that do not carry the foot.
+    """
+
+    def __init__(self, robot: RobotDescription):
+        """Read the URDF with its base held fast.
+
+        Raises:
+            ConfigError: the URDF lacks a joint or a foot of the robot, or moves other joints.
+        """
+        self._model = pin.buildModelFromUrdf(str(robot.urdf))
+        self._data = self._model.createData()
+        self._order = self._joint_order(robot)
+        self._frames = [self._frame(foot, robot.urdf) for foot in robot.feet]
+        self._mask = self._carrying(robot)
+        feet, joints = len(robot.feet), robot.num_joints
+        self._q = np.zeros(self._model.nq)
+        self._skew = np.zeros((feet, 3, 3))
+        self.positions = np.zeros((feet, 3))
+        self.jacobians = np.zeros((feet, 3, joints))
+        self._linear, self._angular = np.zeros((3, joints)), np.zeros((3, joints))
+
+    def update(self, q: np.ndarray) -> None:
+        """Take joint positions, (J,), rad, robot order."""
+        self._q[self._order] = q
+        spatial = pin.computeJointJacobians(self._model, self._data, self._q)
+        np.take(spatial[:3], self._order, axis=1, out=self._linear)
+        np.take(spatial[3:], self._order, axis=1, out=self._angular)
+        for i, frame in enumerate(self._frames):
+            self.positions[i] = pin.updateFramePlacement(self._model, self._data, frame).translation
+        self.jacobians_at(self.positions, self.jacobians)
+
+    def jacobians_at(self, points: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Jacobians (F, 3, J) of points (F, 3) in the base frame that are fixed to the feet's links.
+
+        Column j is v_j + w_j x p, with the spatial Jacobian (v, w) taken at the base's origin.
+        """
+        skew, x, y, z = self._skew, points[:, 0], points[:, 1], points[:, 2]
+        skew[:, 0, 1], skew[:, 0, 2] = z, -y
+        skew[:, 1, 0], skew[:, 1, 2] = -z, x
+        skew[:, 2, 0], skew[:, 2, 1] = y, -x
+        out = np.matmul(skew, self._angular, out=out)
+        out += self._linear
+        out *= self._mask
+        return out
+
+    def forces(self, tau: np.ndarray) -> np.ndarray:
+        """Force of the ground on each foot, (F, 3), N, base frame, from joint torques (J,), N·m.
+
+        Quasi-static: F = -(J Jᵀ)⁻¹ J tau of each leg, damped near a stretched leg; the leg's own weight
+        and inertia are left out.
+        """
+        transposed = self.jacobians.transpose(0, 2, 1)
+        gram = self.jacobians @ transposed + 1e-4 * np.eye(3)
+        return -np.linalg.solve(gram, (self.jacobians @ tau)[..., None])[..., 0]
+
+    def _joint_order(self, robot: RobotDescription) -> np.ndarray:
+        """Index of each of the robot's joints in pinocchio's configuration."""
+        model = self._model
+        missing = [name for name in robot.joints if not model.existJointName(name)]
+        if missing:
+            raise ConfigError(f"{robot.urdf.name} lacks the joints {', '.join(missing)}; check its names.")
+        if model.nq != robot.num_joints or model.nv != robot.num_joints:
+            raise ConfigError(
+                f"{robot.urdf.name} moves {model.nv} joints, {robot.name} has {robot.num_joints}: "
+                "list every joint in the robot's file, or make the others fixed."
+            )
+        return np.array([model.joints[model.getJointId(name)].idx_v for name in robot.joints])
+
+    def _frame(self, foot: str, urdf: Path) -> int:
+        if not self._model.existFrame(foot):
+            raise ConfigError(f"{urdf.name} lacks the foot link {foot}; check the robot's file.")
+        return self._model.getFrameId(foot)
+
+    def _carrying(self, robot: RobotDescription) -> np.ndarray:
+        """1 where a joint carries a foot, (F, 1, J)."""
+        mask = np.zeros((len(robot.feet), 1, robot.num_joints))
+        for i, frame in enumerate(self._frames):
+            supports = set(self._model.supports[self._model.frames[frame].parentJoint])
+            for j, name in enumerate(robot.joints):
+                mask[i, 0, j] = self._model.getJointId(name) in supports
+        return mask

@@ -1,0 +1,217 @@
+"""What learns: actor, critic and their optimisers, how they leave the learner and how they are kept.
+
+The actor leaves as an adapter for the executor. Everything that a later update depends on is one
+state, which a checkpoint stores; actors of earlier versions are kept to go back to.
+"""
+
+import copy
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.learning.config import SlowRLConfig
+from ros2_rl.learning.critic import Critic, Window
+from ros2_rl.learning.lora import LoRALinear, add_lora
+from ros2_rl.learning.mirror import Mirror
+from ros2_rl.learning.networks import GaussianActor, Mlp, load_critic
+from ros2_rl.policy.adapter import Adapter
+from ros2_rl.policy.onnx_policy import Layer, OnnxPolicy, activation, linear_layers
+
+_PROBES = 4
+_SNAPSHOTS = 256
+_SAME = ("mode", "adapt_critic", "rank", "critic_rank", "alpha", "critic_alpha", "reward_scale")
+"""Settings without which a state has no meaning."""
+
+
+class Agent:
+    """Actor and critic of one base policy, adapted or trained as a whole."""
+
+    def __init__(self, policy: OnnxPolicy, critic_path: Path, cfg: SlowRLConfig):
+        """Build actor and critic from the base policy and its critic.
+
+        Raises:
+            ContractError: a file is damaged or foreign.
+            ConfigError: the rank does not fit the networks, or the robot has no mirror image.
+        """
+        torch.set_num_threads(cfg.torch_threads)
+        self.policy, self.cfg = policy, cfg
+        self.generator = torch.Generator().manual_seed(cfg.seed)
+        contract = policy.contract
+        self._scale_deg = torch.tensor(np.degrees(contract.action_scale), dtype=torch.float32)
+        self._mirror = Mirror.of(contract) if cfg.mirror_augmentation else None
+        layers, kind = linear_layers(policy.model), activation(policy.model)
+        self.base = Mlp(layers, kind).requires_grad_(False)
+        self.actor = self._build_actor(Mlp(layers, kind))
+        self._base_log_std = self.actor.log_std.detach().clone()
+        self.critic = Critic(
+            load_critic(critic_path, cfg.reward_scale), cfg, self.generator,
+            None if self._mirror is None else self._mirror.critic_obs,
+        )  # fmt: skip
+        self.parameters = [p for p in self.actor.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=cfg.learning_rate)
+        self.learning_rate = cfg.learning_rate
+        self.updates = self.dropped_updates = 0
+        self._snapshots: OrderedDict[int, dict[str, torch.Tensor]] = OrderedDict()
+        self.snapshot(0)
+
+    def _build_actor(self, mlp: Mlp) -> GaussianActor:
+        """The base with what may change of it; biases never do, an adapter carries none."""
+        cfg, contract = self.cfg, self.policy.contract
+        if cfg.mode == "lora":
+            add_lora(mlp.linears, cfg.rank, cfg.alpha, self.generator)
+        else:
+            for linear in mlp.linears:
+                cast(torch.nn.Linear, linear).bias.requires_grad_(False)
+        log_std = contract.log_std if cfg.std_init is None else [np.log(cfg.std_init)] * contract.num_joints
+        return GaussianActor(mlp, np.asarray(log_std), cfg.log_std_bounds)
+
+    # ----------------------------------------------------------------- export
+
+    def adapter(
+        self, version: int, activate_at_step: int = 0, next_at_step: int = 0, created_ns: int = 0
+    ) -> Adapter:
+        """What was learned, for the executor; kept under its version for :meth:`rollback`."""
+        self.snapshot(version)
+        pairs = self._pairs()
+        rank = len(next(iter(pairs.values()))[0])
+        probe = self._probe_obs()
+        with torch.no_grad():
+            answer = self.actor(torch.from_numpy(probe)).numpy()
+        return Adapter(
+            version=version,
+            base_sha256=self.policy.sha256,
+            rank=rank,
+            alpha=self.cfg.alpha if self.cfg.mode == "lora" else float(rank),
+            layers=pairs,
+            log_std=self.actor.log_std.detach().numpy().copy(),
+            probe_obs=probe,
+            probe_out=answer,
+            activate_at_step=activate_at_step,
+            next_at_step=next_at_step,
+            created_ns=created_ns,
+        )
+
+    def actor_layers(self) -> list[Layer]:
+        """The actor's layers with what was learned merged into them."""
+        return self.actor.mlp.merged_layers()
+
+    def _pairs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """A and B of each layer; those of a full correction have the rank of the widest layer."""
+        base = self.base.merged_layers()
+        rank = max(min(layer.weight.shape) for layer in base)
+        pairs = {}
+        for layer, new, linear in zip(base, self.actor_layers(), self.actor.mlp.linears, strict=True):
+            if isinstance(linear, LoRALinear):
+                pairs[layer.name] = (linear.A.detach().numpy().copy(), linear.B.detach().numpy().copy())
+            else:
+                pairs[layer.name] = _factors(new.weight - layer.weight, rank)
+        return pairs
+
+    def _probe_obs(self) -> np.ndarray:
+        """Always the same observations, (P, D), the first of them zero."""
+        probe = np.random.default_rng(0).normal(0.0, 0.3, (_PROBES, self.policy.input_width))
+        probe[0] = 0.0
+        return probe.astype(np.float32)
+
+    # ------------------------------------------------------------------ state
+
+    def snapshot(self, version: int) -> None:
+        """Keep the actor as it is under ``version``; 0 is the base and always there."""
+        self._snapshots[version] = _tensors(self.actor)
+        while len(self._snapshots) > _SNAPSHOTS:
+            del self._snapshots[sorted(self._snapshots)[1]]
+
+    def rollback(self, version: int) -> None:
+        """Make the actor what it was at ``version``; the critic keeps what it learned.
+
+        Raises:
+            ConfigError: no such version is kept.
+        """
+        if version not in self._snapshots:
+            kept = ", ".join(map(str, sorted(self._snapshots)))
+            raise ConfigError(f"There is no adapter of version {version} to go back to; there are {kept}.")
+        _load_tensors(self.actor, self._snapshots[version])
+        self.optimizer = torch.optim.Adam(self.parameters, lr=self.learning_rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next update depends on, as tensors, numbers and strings."""
+        return {
+            "base_sha256": self.policy.sha256,
+            "config": self.cfg.model_dump(mode="json"),
+            "updates": self.updates,
+            "dropped_updates": self.dropped_updates,
+            "learning_rate": self.learning_rate,
+            "generator": self.generator.get_state(),
+            "snapshots": dict(self._snapshots),
+            "windows": [window.tensors() for window in self.critic.windows],
+            **self._trained(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`.
+
+        Raises:
+            ConfigError: the state belongs to another base policy or to networks of another form.
+        """
+        if state["base_sha256"] != self.policy.sha256:
+            raise ConfigError(
+                f"The checkpoint belongs to the base policy {state['base_sha256'][:12]}, but "
+                f"{self.policy.sha256[:12]} is loaded; resume with the same policy file."
+            )
+        for key in _SAME:
+            if state["config"][key] != getattr(self.cfg, key):
+                raise ConfigError(
+                    f"The checkpoint was made with {key} {state['config'][key]}, the learner has "
+                    f"{getattr(self.cfg, key)}; resume with the same settings."
+                )
+        self._restore(state)
+        self.updates, self.dropped_updates = state["updates"], state["dropped_updates"]
+        self.generator.set_state(state["generator"])
+        self._snapshots = OrderedDict(state["snapshots"])
+        self.critic.windows.clear()
+        self.critic.windows.extend(map(Window.from_tensors, state["windows"]))
+
+    def _trained(self) -> dict[str, Any]:
+        """A copy of what a gradient step changes."""
+        critic = self.critic.optimizer
+        return {
+            "actor": _tensors(self.actor),
+            "critic": _tensors(self.critic.network),
+            "actor_optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "critic_optimizer": None if critic is None else copy.deepcopy(critic.state_dict()),
+        }
+
+    def _restore(self, trained: dict[str, Any]) -> None:
+        _load_tensors(self.actor, trained["actor"])
+        _load_tensors(self.critic.network, trained["critic"])
+        self.optimizer.load_state_dict(trained["actor_optimizer"])
+        self.learning_rate = self.optimizer.param_groups[0]["lr"]
+        if self.critic.optimizer is not None:
+            self.critic.optimizer.load_state_dict(trained["critic_optimizer"])
+
+
+def _factors(change: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """A (rank, in) and B (out, rank) whose product is exactly ``change`` (out, in)."""
+    outputs, inputs = change.shape
+    a, b = np.zeros((rank, inputs), np.float32), np.zeros((outputs, rank), np.float32)
+    if outputs <= inputs:
+        a[:outputs], b[:, :outputs] = change, np.eye(outputs)
+    else:
+        a[:inputs], b[:, :inputs] = np.eye(inputs), change
+    return a, b
+
+
+def _tensors(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of a module's trainable parameters."""
+    return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
+
+
+@torch.no_grad()
+def _load_tensors(module: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            parameter.copy_(tensors[name])

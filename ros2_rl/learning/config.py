@@ -1,0 +1,146 @@
+"""The learner's settings, read from ``config/learners/<name>.yaml``."""
+
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.paths import available, share_path
+from ros2_rl.policy.adapter import LOG_STD_RANGE
+
+_LOW, _HIGH = LOG_STD_RANGE
+
+
+class SlowRLConfig(BaseModel):
+    """SLowRL: PPO on low-rank adapters of actor and critic and on the exploration noise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # What learns
+    mode: Literal["lora", "full"] = Field("lora", description="actor: adapters, or all of its weight matrices")
+    adapt_critic: Literal["lora", "full", "none"] = Field("lora", description="the critic: adapters, all of it, or nothing learns")
+    rank: int = Field(1, ge=1, le=64, description="rank of the actor's adapters")
+    alpha: float = Field(4.0, gt=0, le=256, description="scale of the actor's adapters is alpha / rank")
+    critic_rank: int = Field(1, ge=1, le=64, description="rank of the critic's adapters")
+    critic_alpha: float = Field(4.0, gt=0, le=256, description="scale of the critic's: alpha / rank")
+    std_init: float | None = Field(
+        None,
+        ge=0.01,
+        le=1.0,
+        description="exploration noise at the start, raw action; null: the policy's own",
+    )
+    log_std_bounds: tuple[float, float] = Field(
+        (-3.0, -0.7), description="hard bounds of log_std, raw action"
+    )
+
+    # Data
+    window_steps: int = Field(1536, ge=64, le=100_000, description="control steps between two updates")
+    activation_lag_steps: int = Field(
+        128, ge=0, le=5000, description="control steps from the end of a window until its adapter acts"
+    )
+    min_batch_steps: int = Field(256, ge=8, le=100_000, description="usable steps that an update needs")
+    fall_blame_steps: int = Field(
+        50,
+        ge=0,
+        le=500,
+        description="a fall so soon after a hand-over ends the policy's segment, control steps",
+    )
+    mirror_augmentation: bool = Field(
+        False, description="add left-right mirrored steps; wrong for a robot that is itself asymmetric"
+    )
+    reward_scale: float = Field(
+        1.0, gt=0, le=1000, description="factor on rewards and on the critic's output"
+    )
+
+    # PPO
+    gamma: float = Field(
+        0.99, gt=0, lt=1, description="discount of a control step; that of the critic's training"
+    )
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="lambda of the generalised advantage estimate")
+    epochs: int = Field(5, ge=1, le=50, description="passes of the actor over a window")
+    minibatches: int = Field(4, ge=1, le=256, description="gradient steps a pass")
+    clip: float = Field(0.2, gt=0, le=1, description="clip range of the probability ratio")
+    log_ratio_limit: float = Field(10.0, gt=0, le=20, description="clamp of the log-ratio")
+    entropy_coef: float = Field(0.0, ge=0, le=1, description="weight of the entropy bonus")
+    max_grad_norm: float = Field(
+        1.0, gt=0, le=1000, description="largest gradient norm, actor and critic each"
+    )
+
+    # Step size
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam step of the actor at the start")
+    learning_rate_bounds: tuple[float, float] = Field((1e-5, 1e-2), description="where the schedule keeps it")
+    schedule: Literal["adaptive", "fixed"] = Field(
+        "adaptive", description="adaptive: change the step by 1.5 after an update far from target_kl"
+    )
+    target_kl: float = Field(0.015, gt=0, le=1, description="KL of an update, behaviour to new policy, nat")
+    kl_stop: float = Field(1.5, gt=0, le=100, description="the actor stops at this multiple of target_kl")
+
+    # Critic
+    critic_learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam step of the critic")
+    critic_epochs: int = Field(5, ge=1, le=100, description="passes of the critic over its windows")
+    critic_warmup_updates: int = Field(
+        0, ge=0, le=1000, description="first updates, in which only the critic learns"
+    )
+    critic_reuse_windows: int = Field(
+        1, ge=1, le=50, description="newest windows that the critic is fitted to"
+    )
+    value_clip: float = Field(
+        0.0, ge=0, le=1000, description="largest change of a value in an update, return; 0: off"
+    )
+    huber_delta: float = Field(
+        0.0, ge=0, le=1000, description="value errors above this count linearly, return; 0: squared error"
+    )
+
+    # Near the base
+    base_kl_coef: float = Field(0.0, ge=0, le=100, description="weight of KL(policy || base)")
+    correction_limit_deg: float = Field(
+        20.0, gt=0, le=180, description="change of a joint target by the adapter that is free, deg"
+    )
+    correction_coef: float = Field(
+        0.0, ge=0, le=100, description="weight of the squared relative excess over correction_limit_deg"
+    )
+
+    # Runs
+    seed: int = Field(0, ge=0, description="seed of initialisation and minibatches")
+    torch_threads: int = Field(
+        1, ge=1, le=64, description="threads of torch; the robot needs the other cores"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.log_std_bounds
+        if not _LOW <= low < high <= _HIGH:
+            raise ValueError(f"log_std_bounds must rise within {_LOW} to {_HIGH}")
+        low, high = self.learning_rate_bounds
+        if not 0 < low <= self.learning_rate <= high:
+            raise ValueError("learning_rate must lie within learning_rate_bounds, above 0")
+        if self.min_batch_steps > self.window_steps:
+            raise ValueError("min_batch_steps must not be above window_steps")
+        return self
+
+
+def load_learner(name: str, **changes: object) -> SlowRLConfig:
+    """Read ``config/learners/<name>.yaml``; ``changes`` replace single settings.
+
+    Raises:
+        ConfigError: no such learner, or a setting that is unknown or out of its range.
+    """
+    path = share_path("config", "learners", f"{name}.yaml")
+    if not path.is_file():
+        raise ConfigError(f"There is no learner '{name}'; available: {available('config/learners')}.")
+    try:
+        return SlowRLConfig(**((yaml.safe_load(path.read_text()) or {}) | changes))
+    except (ValidationError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"The learner file {path.name} is wrong: {_first(error)}.") from error
+
+
+def _first(error: Exception) -> str:
+    """The first complaint as one phrase, with what is allowed."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting '{where}'; there are {', '.join(SlowRLConfig.model_fields)}"
+    return f"{where}: {first['msg']}".removeprefix(": ")

@@ -1,0 +1,80 @@
+"""Fine-tuning as a whole: the session's events carried out by the learner.
+
+Used by the learner node, which makes updates in a thread of their own, and by the in-process
+loop, which makes them on the spot.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ros2_rl.learning.config import SlowRLConfig
+from ros2_rl.learning.ppo import SlowRL
+from ros2_rl.learning.rollout import Batch, Rollout
+from ros2_rl.learning.session import Label, Learn, Restore, Session, SessionConfig
+from ros2_rl.learning.stats import UpdateStats
+from ros2_rl.policy.adapter import Adapter
+from ros2_rl.policy.onnx_policy import OnnxPolicy
+from ros2_rl.policy.step import StepRecord
+from ros2_rl.robots import RobotDescription
+from ros2_rl.tasks import Task
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update gave: the adapter to publish and its figures."""
+
+    adapter: Adapter
+    stats: UpdateStats
+
+
+class FineTuning:
+    """Session, rollout and learner of one run."""
+
+    def __init__(
+        self,
+        session: SessionConfig,
+        learner: SlowRLConfig,
+        task: Task,
+        robot: RobotDescription,
+        policy_path: Path,
+        critic_path: Path,
+        seed: int,
+    ):
+        """Load the base policy and its critic.
+
+        Raises:
+            ContractError: the policy or the critic does not fit.
+        """
+        changes = {"window_steps": learner.window_steps, "lag_steps": learner.activation_lag_steps}
+        self.policy = OnnxPolicy(policy_path)
+        self.policy.check(robot, task)
+        self.learner = SlowRL(self.policy, critic_path, learner.model_copy(update={"seed": seed}))
+        self.rollout = Rollout(learner.fall_blame_steps)
+        self.session = Session(session.model_copy(update=changes), task, robot, seed, self._collect)
+        self.version = 0
+
+    def drain(self) -> Batch:
+        """The batch of the window that has just ended; belongs to the thread of the session."""
+        return self.rollout.drain()
+
+    def learn(self, event: Learn, batch: Batch) -> Update:
+        """Make an update; slow, and the only user of the learner while it runs."""
+        stats = self.learner.update(batch)
+        return Update(self._adapter(event.activate_at_step, event.next_at_step), stats)
+
+    def restore(self, event: Restore) -> Adapter:
+        """Make an earlier version act again, under a new version number.
+
+        Raises:
+            ConfigError: that version is not kept.
+        """
+        self.learner.rollback(event.version)
+        return self._adapter(event.activate_at_step, 0)
+
+    def _adapter(self, activate_at_step: int, next_at_step: int) -> Adapter:
+        self.version += 1
+        self.session.on_version(self.version)
+        return self.learner.adapter(self.version, activate_at_step, next_at_step)
+
+    def _collect(self, record: StepRecord, after: StepRecord, reward: float, label: Label) -> None:
+        self.rollout.add(record, after, reward, label.actor, bool(label.falls))

@@ -1,0 +1,85 @@
+"""Left-right mirror images of observations and actions.
+
+A quadruped in a mirror: left and right legs change places, everything that points to the side
+or turns about x or z changes its sign, and a trot is half a cycle later.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.policy.contract import Contract
+
+_VECTORS = {
+    "base_lin_vel": (1.0, -1.0, 1.0),
+    "base_ang_vel": (-1.0, 1.0, -1.0),
+    "projected_gravity": (1.0, -1.0, 1.0),
+    "velocity_commands": (1.0, -1.0, -1.0),
+    "command": (1.0, -1.0, -1.0),
+    "gait_clock": (-1.0, -1.0),
+}
+_PER_JOINT = ("joint_pos", "joint_vel", "actions")
+_FEET = (1, 0, 3, 2)
+
+
+@dataclass(frozen=True)
+class Reflection:
+    """y[i] = signs[i] * x[permutation[i]]; applied twice it is the identity."""
+
+    permutation: torch.Tensor
+    signs: torch.Tensor
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, n) to (N, n)."""
+        return x[:, self.permutation] * self.signs
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Reflections of what the actor sees, what the critic sees and what the actor does."""
+
+    obs: Reflection
+    critic_obs: Reflection
+    action: Reflection
+
+    @classmethod
+    def of(cls, contract: Contract) -> "Mirror":
+        """For a policy whose joints are named ``FL_hip_joint`` and so on.
+
+        Raises:
+            ConfigError: a joint has no partner on the other side.
+        """
+        joints, signs = _joints(contract.joint_names)
+        permutation: list[int] = []
+        factors: list[float] = []
+        for name in contract.observation_names * contract.observation_history:
+            start = len(permutation)
+            part = joints if name in _PER_JOINT else range(len(_VECTORS[name]))
+            permutation += [start + i for i in part]
+            factors += signs if name in _PER_JOINT else _VECTORS[name]
+        obs = _reflection(permutation, factors)
+        start = len(permutation)
+        # The critic also sees base velocity (3), height (1) and contacts (4), see StepRecord.
+        permutation = [*permutation, *(start + i for i in (0, 1, 2, 3)), *(start + 4 + i for i in _FEET)]
+        critic = _reflection(permutation, [*factors, 1.0, -1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+        return cls(obs, critic, _reflection(joints, signs))
+
+
+def _joints(names: tuple[str, ...]) -> tuple[list[int], list[float]]:
+    """Index of each joint's partner, and the sign: that of a hip is −1, its axis points ahead."""
+    partners = [
+        name.translate(str.maketrans("LR", "RL", "")) if name[1:2] in "LR" else name for name in names
+    ]
+    partners = [name[0] + partner[1] + name[2:] for name, partner in zip(names, partners, strict=True)]
+    lonely = [
+        name for name, partner in zip(names, partners, strict=True) if partner not in names or partner == name
+    ]
+    if lonely:
+        raise ConfigError(f"The joint {lonely[0]} has no mirror image; switch mirror_augmentation off.")
+    return [names.index(partner) for partner in partners], [-1.0 if "hip" in name else 1.0 for name in names]
+
+
+def _reflection(permutation: list[int], signs: list[float]) -> Reflection:
+    return Reflection(torch.tensor(permutation), torch.tensor(np.asarray(signs), dtype=torch.float32))

@@ -1,0 +1,372 @@
+"""A fine-tuning session: what is measured when, and when it ends.
+
+Evaluate without the gap, evaluate with it, train, look in between, evaluate the result. The
+session is fed with the stream of control steps and says what to announce, which batch to learn
+from and what to report; it knows no clock but the stamps, so that the ROS node and the
+in-process loop run the same session.
+"""
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from ros2_rl.learning.evaluation import Evaluation
+from ros2_rl.learning.phase import EVALUATE, IDLE, LEAD_STEPS, TRAIN, Phase
+from ros2_rl.policy.step import StepRecord
+from ros2_rl.robots import RobotDescription
+from ros2_rl.tasks import Task
+from ros2_rl.tasks.clock import STEP_NS
+
+HOLD_BACK = 5
+"""Control steps that a record waits, so that the label of its stamp is known for sure."""
+_STEPS_PER_MINUTE = 3000
+
+
+class SessionConfig(BaseModel):
+    """How a session is run; times are robot times."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    start_s: float = Field(default=5.0, gt=0, description="stamp of the first evaluation, s")
+    minutes: float = Field(default=75.0, gt=0, description="budget of training, robot minutes")
+    goal: float = Field(default=0.9, gt=0, description="recovered fraction at which the session ends")
+    look_at: float = Field(default=0.75, description="training-return fraction that makes it look")
+    look_every_min: float = Field(default=12.0, gt=0, description="longest time between two looks, min")
+    look_pause_min: float = Field(default=4.0, ge=0, description="shortest time between two looks, min")
+    episodes: int = Field(default=16, ge=1, description="episodes of a before/after evaluation")
+    look_episodes: int = Field(default=8, ge=1, description="episodes of a look in between")
+    window_steps: int = Field(default=1536, ge=64, description="control steps between two updates")
+    lag_steps: int = Field(default=128, ge=0, description="control steps until an update acts")
+    measure_pretrained: bool = Field(default=True, description="evaluate without the gap first (simulator)")
+
+
+class Kind(enum.Enum):
+    """What an evaluation is for."""
+
+    PRETRAINED = "pretrained"
+    ZERO_SHOT = "zero_shot"
+    LOOK = "look"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Who acts from a stamp on, as ``supervisor/state`` says."""
+
+    stamp_ns: int
+    actor: str
+    """``policy``, ``human``, ``recovery`` or ``supervisor``."""
+    falls: int
+    """Falls since the start."""
+
+
+@dataclass(slots=True)
+class Announce:
+    """Tell everybody about a phase."""
+
+    phase: Phase
+
+
+@dataclass(slots=True)
+class Learn:
+    """Make an update from what was collected; its adapter acts at ``activate_at_step``."""
+
+    activate_at_step: int
+    next_at_step: int
+    window: int
+
+
+@dataclass(slots=True)
+class Restore:
+    """Make the adapter of an earlier version act again (it gets a new version number)."""
+
+    version: int
+    activate_at_step: int
+
+
+@dataclass(slots=True)
+class Report:
+    """A line of progress, or the result of an evaluation."""
+
+    kind: str
+    values: dict[str, float]
+
+
+@dataclass(slots=True)
+class Finish:
+    """The session is over; ``reason`` is ``goal``, ``budget`` or ``stopped``."""
+
+    reason: str
+
+
+Event = Announce | Learn | Restore | Report | Finish
+
+
+@dataclass
+class Counters:
+    """What happened while fine-tuning (from the first training step on)."""
+
+    steps: int = 0
+    overridden: int = 0
+    falls: int = 0
+    lost: int = 0
+    action_rate_sum: float = 0.0
+    updates: int = 0
+
+
+class Session:
+    """See the module. Feed :meth:`on_label` and :meth:`on_step`; carry out what they return."""
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        task: Task,
+        robot: RobotDescription,
+        seed: int,
+        collect: Callable[[StepRecord, StepRecord, float, Label], None],
+    ):
+        """``collect(record, after, reward, label)`` is called for each step of training."""
+        self.config, self.task, self.robot, self.seed = config, task, robot, seed
+        self.counters = Counters()
+        self.returns: dict[str, float] = {}
+        self.curve: list[dict[str, float]] = []
+        self.phase: Phase | None = None
+        self.paused = False
+        self._collect = collect
+        self._labels: deque[Label] = deque([Label(0, "supervisor", 0)], maxlen=1000)
+        self._held: deque[StepRecord] = deque()
+        self._before: StepRecord | None = None
+        self._kind = Kind.PRETRAINED
+        self._evaluation: Evaluation | None = None
+        self._looks = 0
+        self._version = 0
+        self._best = (-np.inf, 0)
+        self._train_start = 0
+        self._first_train_step = 0
+        self._last_look = 0
+        self._window = 0
+        self._window_return: list[float] = []
+        self._finishing = ""
+
+    # ------------------------------------------------------------------ input
+
+    def begin(self) -> list[Event]:
+        """The first phase, at the fixed stamp ``start_s``."""
+        self._kind = Kind.PRETRAINED if self.config.measure_pretrained else Kind.ZERO_SHOT
+        start = round(self.config.start_s * 1e9) // STEP_NS
+        return self._evaluate(self._kind, start)
+
+    def on_label(self, label: Label) -> None:
+        """The supervisor said who acts from ``label.stamp_ns`` on."""
+        self._labels.append(label)
+
+    def on_version(self, version: int) -> None:
+        """An adapter of this version was published."""
+        self._version = version
+
+    def on_step(self, record: StepRecord) -> list[Event]:
+        """A control step came in; what is to be done now."""
+        self._held.append(record)
+        events: list[Event] = []
+        while len(self._held) > HOLD_BACK:
+            current, after = self._held[0], self._held[1]
+            self._held.popleft()
+            events += self._outcome(current, after)
+        return events
+
+    def stop(self) -> list[Event]:
+        """End the session with a final evaluation as soon as possible."""
+        self._finishing = self._finishing or "stopped"
+        return []
+
+    # ---------------------------------------------------------------- outcome
+
+    def _outcome(self, record: StepRecord, after: StepRecord) -> list[Event]:
+        label, label_after = self._label(record.stamp_ns), self._label(after.stamp_ns)
+        fell = label_after.falls > label.falls
+        reward = self._reward(record, after)
+        self._before = record
+        if self._first_train_step and record.step >= self._first_train_step:
+            self._count(record, after, label, label_after)
+        phase = self.phase
+        if phase is None or record.step < phase.start_step:
+            return []
+        if phase.name == EVALUATE and self._evaluation is not None:
+            self._evaluation.add(record.step, reward, label.actor == "policy", fell)
+            if record.step >= phase.end_step - 1:
+                return self._evaluated(record.step)
+        elif phase.name == TRAIN:
+            return self._trained(record, after, reward, label, fell)
+        return []
+
+    def _reward(self, record: StepRecord, after: StepRecord) -> float:
+        before = self._before
+        if before is not None and before.step != record.step - 1:
+            before = None
+        reward, _ = self.task.reward(self.task.step_data(self.robot, record, after, before))
+        return float(reward[0]) if np.isfinite(reward[0]) else 0.0
+
+    def _label(self, stamp_ns: int) -> Label:
+        for label in reversed(self._labels):
+            if label.stamp_ns <= stamp_ns:
+                return label
+        return self._labels[0]
+
+    def _count(self, record: StepRecord, after: StepRecord, label: Label, label_after: Label) -> None:
+        counters = self.counters
+        counters.steps += after.step - record.step
+        counters.lost += after.step - record.step - 1
+        counters.falls += label_after.falls - label.falls
+        counters.overridden += label.actor != "policy"
+        if after.step == record.step + 1:
+            counters.action_rate_sum += float(np.linalg.norm(after.action - record.action))
+
+    # --------------------------------------------------------------- training
+
+    def _trained(
+        self, record: StepRecord, after: StepRecord, reward: float, label: Label, fell: bool
+    ) -> list[Event]:
+        if not self.paused:
+            self._collect(record, after, reward, Label(label.stamp_ns, label.actor, int(fell)))
+            if label.actor == "policy":
+                self._window_return.append(reward)
+            else:
+                self._window_return.append(0.0)
+        end = self._train_start + (self._window + 1) * self.config.window_steps
+        return self._window_done(end) if record.step >= end - 1 else []
+
+    def _window_done(self, end: int) -> list[Event]:
+        """A window is full: learn from it, and decide how to go on."""
+        self._window += 1
+        scale = self.task.episode / self.task.step_dt
+        train_return = float(np.mean(self._window_return or [0.0])) * scale
+        self._window_return.clear()
+        events: list[Event] = [self._progress(train_return)]
+        activate = end + self.config.lag_steps
+        next_at = activate + self.config.window_steps
+        if self._finishing:
+            return events + self._final(end)
+        if self._wants_look(train_return):
+            start = activate + LEAD_STEPS
+            resume = start + self.config.look_episodes * self.task_episode_steps + LEAD_STEPS
+            next_at = resume + self.config.window_steps + self.config.lag_steps
+            events.append(Learn(activate, next_at, self._window))
+            return events + self._evaluate(Kind.LOOK, start)
+        return [*events, Learn(activate, next_at, self._window)]
+
+    @property
+    def task_episode_steps(self) -> int:
+        return round(self.task.episode / self.task.step_dt)
+
+    @property
+    def robot_minutes(self) -> float:
+        """Robot time since training began, looks included, min."""
+        return self.counters.steps / _STEPS_PER_MINUTE
+
+    def _wants_look(self, train_return: float) -> bool:
+        since = self.robot_minutes - self._last_look
+        look_min = self.config.look_episodes * self.task_episode_steps / _STEPS_PER_MINUTE
+        if self.robot_minutes + look_min >= self.config.minutes or since >= self.config.look_every_min:
+            return True
+        return since >= self.config.look_pause_min and self.fraction(train_return) >= self.config.look_at
+
+    def fraction(self, value: float) -> float:
+        """Recovered fraction of a return; 0 where the pre-trained return is not known."""
+        low, high = self.returns.get("zero_shot", 0.0), self.returns.get("pretrained", 0.0)
+        return (value - low) / (high - low) if high > low else 0.0
+
+    def _progress(self, train_return: float) -> Report:
+        counters = self.counters
+        values = {
+            "robot_minutes": self.robot_minutes,
+            "iteration": self.counters.updates,
+            "train_return": train_return,
+            "falls": counters.falls,
+            "override_share": counters.overridden / max(counters.steps, 1),
+            "version": self._version,
+        }
+        counters.updates += 1
+        self.curve.append(values)
+        return Report("progress", values)
+
+    # ------------------------------------------------------------- evaluation
+
+    def _evaluate(self, kind: Kind, start_step: int) -> list[Event]:
+        self._kind = kind
+        if kind is Kind.LOOK:
+            self._looks += 1
+            seed, episodes = 1000 * self.seed + 10 + self._looks, self.config.look_episodes
+        else:
+            # Before and after are asked for the same commands; looks never see them.
+            seed, episodes = 1000 * self.seed, self.config.episodes
+        self.phase = Phase(
+            EVALUATE, start_step * STEP_NS, seed, kind is not Kind.PRETRAINED, False, self.task.episode, episodes
+        )
+        self._evaluation = Evaluation(self.phase)
+        return [Announce(self.phase)]
+
+    def _evaluated(self, step: int) -> list[Event]:
+        """An evaluation is complete."""
+        evaluation, kind = self._evaluation, self._kind
+        assert evaluation is not None
+        self._evaluation = None
+        value = evaluation.mean_return
+        report = Report(
+            kind.value,
+            {
+                "return": value,
+                "falls": evaluation.falls,
+                "override_share": evaluation.overridden / max(evaluation.steps, 1),
+                "robot_minutes": self.robot_minutes,
+                "version": self._version,
+            },
+        )
+        next_start = step + 1 + LEAD_STEPS
+        if kind is not Kind.LOOK:
+            self.returns[kind.value] = value
+        report.values["fraction"] = self.fraction(value)
+        if kind is Kind.PRETRAINED:
+            return [report, *self._evaluate(Kind.ZERO_SHOT, next_start)]
+        if kind is Kind.ZERO_SHOT:
+            self._best = (value, 0)
+            self._first_train_step = next_start
+            return [report, *self._train(next_start)]
+        if kind is Kind.LOOK:
+            return [report, *self._looked(value, next_start)]
+        self.phase = Phase(IDLE, (step + 1) * STEP_NS)
+        return [report, Announce(self.phase), Finish(self._finishing)]
+
+    def _looked(self, value: float, next_start: int) -> list[Event]:
+        self._last_look = self.robot_minutes
+        if value > self._best[0]:
+            self._best = (value, self._version)
+        if self.fraction(value) >= self.config.goal:
+            self._finishing = "goal"
+        elif self.robot_minutes >= self.config.minutes:
+            self._finishing = "budget"
+        return self._final(next_start - LEAD_STEPS) if self._finishing else self._train(next_start)
+
+    def _final(self, step: int) -> list[Event]:
+        """Final evaluation of the best adapter that was looked at (the newest if none was).
+
+        When no look was better than the base, the base it is: version 0.
+        """
+        start = step + LEAD_STEPS
+        events: list[Event] = []
+        version = self._best[1]
+        if self._looks and version != self._version:
+            start = step + self.config.lag_steps + LEAD_STEPS
+            events.append(Restore(version, step + self.config.lag_steps))
+        return events + self._evaluate(Kind.FINAL, start)
+
+    def _train(self, start_step: int) -> list[Event]:
+        self._train_start, self._window = start_step, 0
+        self._window_return.clear()
+        due = start_step + self.config.window_steps + self.config.lag_steps
+        self.phase = Phase(
+            TRAIN, start_step * STEP_NS, self.seed + start_step, True, True, self.task.episode, 0, due
+        )
+        return [Announce(self.phase)]

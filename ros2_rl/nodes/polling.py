@@ -1,0 +1,102 @@
+"""Subscriptions that cost nothing until somebody looks.
+
+An rclpy executor spends far more on waking up for a message than this stack on using it, and most
+states fall between two control steps. A polled input stays out of the executor's wait set; its
+queue is emptied when a control step needs it, and messages are deserialised only then.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+
+from ros2_rl.robots import NS_PER_S
+
+_LITTLE, _BIG = struct.Struct("<iI"), struct.Struct(">iI")
+
+
+def header_stamp(raw: bytes) -> int:
+    """Stamp in nanoseconds of a serialised message that begins with a std_msgs/Header (CDR)."""
+    sec, nanosec = (_LITTLE if raw[1] & 1 else _BIG).unpack_from(raw, 4)
+    return sec * NS_PER_S + nanosec
+
+
+class Gate(CallbackGroup):
+    """Lets the executor wait for the inputs behind it only while it is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = False
+
+    def can_execute(self, entity) -> bool:
+        return self.open
+
+    def beginning_execution(self, entity) -> bool:
+        return True
+
+    def ending_execution(self, entity) -> None:
+        pass
+
+
+class PolledInput:
+    """The latest messages of a topic, taken on demand.
+
+    Args:
+        stamp_of: stamp in nanoseconds of a serialised message.
+        woken: called when a message comes while the gate is open.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        msg_type: type,
+        topic: str,
+        qos: QoSProfile,
+        gate: Gate,
+        woken: Callable[[], None],
+        stamp_of: Callable[[bytes], int] = header_stamp,
+    ):
+        self._type, self._stamp_of, self._woken = msg_type, stamp_of, woken
+        self._raws: deque[bytes] = deque(maxlen=qos.depth)
+        self._subscription = node.create_subscription(
+            msg_type, topic, self._on_raw, qos, raw=True, callback_group=gate
+        )
+
+    @property
+    def has_publisher(self) -> bool:
+        return self._subscription.get_publisher_count() > 0
+
+    def take(self) -> list[Any]:
+        """Everything that has come since, deserialised, oldest first."""
+        self._drain()
+        raws, self._raws = list(self._raws), deque(maxlen=self._raws.maxlen)
+        return [deserialize_message(raw, self._type) for raw in raws]
+
+    def at(self, stamp_ns: int) -> Any | None:
+        """The message of exactly this stamp, if it is there."""
+        self._drain()
+        for raw in reversed(self._raws):
+            if self._stamp_of(raw) == stamp_ns:
+                return deserialize_message(raw, self._type)
+        return None
+
+    def newest(self, stamp_ns: int, max_age_ns: int) -> Any | None:
+        """The message of this stamp, or else the newest one if it is not older than ``max_age_ns``."""
+        message = self.at(stamp_ns)
+        if message is None and self._raws and stamp_ns - self._stamp_of(self._raws[-1]) <= max_age_ns:
+            message = deserialize_message(self._raws[-1], self._type)
+        return message
+
+    def _drain(self) -> None:
+        with self._subscription.handle:
+            while (taken := self._subscription.handle.take_message(self._type, True)) is not None:
+                self._raws.append(taken[0])
+
+    def _on_raw(self, raw: bytes) -> None:
+        self._raws.append(raw)
+        self._woken()

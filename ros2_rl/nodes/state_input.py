@@ -1,0 +1,70 @@
+"""The robot's state out of its two topics: ``joint_states`` and ``imu/data`` of one stamp."""
+
+from collections.abc import Callable
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Imu, JointState
+
+from ros2_rl.nodes.conversions import JointOrder, to_ns
+from ros2_rl.nodes.polling import Gate, PolledInput
+from ros2_rl.robots import RobotDescription, RobotState
+
+
+class StateInput:
+    """Hands over a state for every ``joint_states`` whose ``imu/data`` has come as well.
+
+    ``imu/data`` is sent first, so it is fetched when ``joint_states`` arrives and wakes nobody; should
+    it be late, it is waited for until the next ``joint_states``. A message whose joints are not
+    those of the robot is dropped and told about once a second.
+    """
+
+    def __init__(self, node: Node, robot: RobotDescription, on_state: Callable[[RobotState], None]):
+        self._node, self._on_state = node, on_state
+        self._order = JointOrder(robot.joints)
+        self._pending: JointState | None = None
+        self._gate = Gate()
+        self._imu = PolledInput(node, Imu, "imu/data", qos_profile_sensor_data, self._gate, self._join)
+        node.create_subscription(JointState, "joint_states", self._on_joints, qos_profile_sensor_data)
+
+    def _on_joints(self, joints: JointState) -> None:
+        self._pending = joints
+        self._join()
+
+    def _join(self) -> None:
+        joints = self._pending
+        if joints is None:
+            return
+        imu = self._imu.at(to_ns(joints.header.stamp))
+        self._gate.open = imu is None
+        if imu is None:
+            return
+        self._pending = None
+        try:
+            state = self._state(imu, joints)
+        except (ValueError, IndexError) as error:
+            self._node.get_logger().error(
+                f"A state is dropped, {error}: the driver's joints must be those of the robot.",
+                throttle_duration_sec=1.0,
+            )
+            return
+        self._on_state(state)
+
+    def _state(self, imu: Imu, joints: JointState) -> RobotState:
+        turn, rate, force = imu.orientation, imu.angular_velocity, imu.linear_acceleration
+        q, dq, tau = (
+            self._order.sort(joints.name, values)
+            for values in (joints.position, joints.velocity, joints.effort)
+        )
+        if not q.size == dq.size == tau.size:
+            raise ValueError("positions, velocities and efforts differ in number")
+        return RobotState(
+            stamp_ns=to_ns(joints.header.stamp),
+            q=q,
+            dq=dq,
+            tau=tau,
+            quat=np.array((turn.w, turn.x, turn.y, turn.z)),
+            gyro=np.array((rate.x, rate.y, rate.z)),
+            accel=np.array((force.x, force.y, force.z)),
+        )

@@ -1,0 +1,166 @@
+"""The inputs of a control step, gathered by stamp: state, estimate and velocity command.
+
+In lockstep a step waits until all of them have come with its stamp. In real time it takes what is
+there: the newest estimate and command, and nobody waits.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float32MultiArray
+
+from ros2_rl.nodes.conversions import JointOrder, reliable, to_ns
+from ros2_rl.nodes.polling import Gate, PolledInput, header_stamp
+from ros2_rl.policy.schedule import CommandInbox
+from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotDescription, RobotState
+
+ESTIMATE_MAX_AGE_NS = 100_000_000
+"""In real time an older estimate counts as none."""
+IMU_MAX_AGE_NS = 20_000_000
+
+
+class Inputs(NamedTuple):
+    """All that one control step needs."""
+
+    state: RobotState
+    estimate: BaseEstimate | None
+    command: np.ndarray
+    """(vx, vy, yaw rate)."""
+
+
+class StepInputs:
+    """Subscribes to what the policy needs.
+
+    Args:
+        node: where to subscribe.
+        robot: the robot.
+        commands: keeps the velocity commands.
+        lockstep: wait for every input.
+        needs_estimate: without an estimate there is no step, in real time either.
+        on_state: called with the stamp of each state, when the last of its parts is expected.
+        on_late: called when an input comes that a step waits for.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        robot: RobotDescription,
+        commands: CommandInbox,
+        lockstep: bool,
+        needs_estimate: bool,
+        on_state: Callable[[int], None],
+        on_late: Callable[[], None],
+    ):
+        self.lockstep, self._needs_estimate = lockstep, needs_estimate or lockstep
+        self._node, self._commands, self._on_state = node, commands, on_state
+        self._order, self._num_feet = JointOrder(robot.joints), len(robot.feet)
+        self._trigger = b""
+        self._gate = Gate()
+
+        def polled(msg_type: type, topic: str, qos: QoSProfile, stamp_of=header_stamp) -> PolledInput:
+            return PolledInput(node, msg_type, topic, qos, self._gate, on_late, stamp_of)
+
+        sensor = qos_profile_sensor_data
+        self._imu = polled(Imu, "imu/data", sensor)
+        self._contacts = polled(Float32MultiArray, "contacts", sensor, _contacts_stamp)
+        self._cmd_vel = polled(TwistStamped, "cmd_vel", reliable(10))
+        # The input that comes last starts the step: the odometry in lockstep, else the joints.
+        if lockstep:
+            node.create_subscription(Odometry, "odom", self._on_trigger, sensor, raw=True)
+            self._joints = polled(JointState, "joint_states", sensor)
+        else:
+            node.create_subscription(JointState, "joint_states", self._on_trigger, sensor, raw=True)
+            self._odom = polled(Odometry, "odom", sensor)
+
+    def gather(self, stamp_ns: int, give_up: bool) -> Inputs | None:
+        """The inputs of the step ``stamp_ns``; None while one is missing.
+
+        ``give_up``: do not wait for a command any longer.
+        """
+        state, estimate = self._state(stamp_ns), self._estimate(stamp_ns)
+        command = self._command(stamp_ns, give_up)
+        if state is None or command is None or (estimate is None and self._needs_estimate):
+            self._gate.open = self.lockstep and not give_up
+            return None
+        self._gate.open = False
+        return Inputs(state, estimate, command)
+
+    def _on_trigger(self, raw: bytes) -> None:
+        self._trigger = raw
+        self._on_state(header_stamp(raw))
+
+    def _state(self, stamp_ns: int) -> RobotState | None:
+        if self.lockstep:
+            joints, imu = self._joints.at(stamp_ns), self._imu.at(stamp_ns)
+        else:
+            joints = deserialize_message(self._trigger, JointState)
+            imu = self._imu.newest(stamp_ns, IMU_MAX_AGE_NS)
+        if joints is None or imu is None:
+            return None
+        try:
+            return _robot_state(self._order, stamp_ns, joints, imu)
+        except (ValueError, IndexError) as error:
+            self._node.get_logger().error(
+                f"A state is dropped, {error}: the driver's joints must be those of the robot.",
+                throttle_duration_sec=1.0,
+            )
+            return None
+
+    def _estimate(self, stamp_ns: int) -> BaseEstimate | None:
+        if self.lockstep:
+            odom = deserialize_message(self._trigger, Odometry)
+            contacts = self._contacts.at(stamp_ns)
+        else:
+            odom = self._odom.newest(stamp_ns, ESTIMATE_MAX_AGE_NS)
+            contacts = self._contacts.newest(stamp_ns, ESTIMATE_MAX_AGE_NS)
+        if odom is None or contacts is None or len(contacts.data) < self._num_feet:
+            return None
+        return _base_estimate(odom, np.asarray(contacts.data, dtype=float)[: self._num_feet])
+
+    def _command(self, stamp_ns: int, give_up: bool) -> np.ndarray | None:
+        for msg in self._cmd_vel.take():
+            twist = np.array((msg.twist.linear.x, msg.twist.linear.y, msg.twist.angular.z))
+            self._commands.put(to_ns(msg.header.stamp), twist, stamp_ns)
+        if not self.lockstep or give_up or not self._cmd_vel.has_publisher:
+            return self._commands.newest(stamp_ns)
+        return self._commands.answering(stamp_ns)
+
+
+def _robot_state(order: JointOrder, stamp_ns: int, joints: JointState, imu: Imu) -> RobotState:
+    turn, rate, force = imu.orientation, imu.angular_velocity, imu.linear_acceleration
+    return RobotState(
+        stamp_ns=stamp_ns,
+        q=order.sort(joints.name, joints.position),
+        dq=order.sort(joints.name, joints.velocity),
+        tau=order.sort(joints.name, joints.effort),
+        quat=np.array((turn.w, turn.x, turn.y, turn.z)),
+        gyro=np.array((rate.x, rate.y, rate.z)),
+        accel=np.array((force.x, force.y, force.z)),
+    )
+
+
+def _base_estimate(odom: Odometry, contacts: np.ndarray) -> BaseEstimate:
+    place, turn = odom.pose.pose.position, odom.pose.pose.orientation
+    speed, rate = odom.twist.twist.linear, odom.twist.twist.angular
+    return BaseEstimate(
+        stamp_ns=to_ns(odom.header.stamp),
+        position=np.array((place.x, place.y, place.z)),
+        quat=np.array((turn.w, turn.x, turn.y, turn.z)),
+        lin_vel=np.array((speed.x, speed.y, speed.z)),
+        ang_vel=np.array((rate.x, rate.y, rate.z)),
+        contacts=contacts,
+        lin_vel_cov=np.asarray(odom.twist.covariance).reshape(6, 6)[:3, :3],
+    )
+
+
+def _contacts_stamp(raw: bytes) -> int:
+    """Stamp of a ``contacts`` message: the sizes of its dimensions ``sec`` and ``nanosec``."""
+    sizes = {dim.label: dim.size for dim in deserialize_message(raw, Float32MultiArray).layout.dim}
+    return sizes.get("sec", 0) * NS_PER_S + sizes.get("nanosec", 0)

@@ -1,0 +1,252 @@
+"""The supervisor's node: topics, services and watchdogs around ``ros2_rl.safety``.
+
+It alone writes ``joint_commands``. Watchdogs count the ticks of a steady timer, never a clock: a
+process that was held up itself does not take its own pause for a silent robot.
+"""
+
+import gc
+import time
+from array import array
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.nodes._main import run
+from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg
+from ros2_rl.nodes.state_input import StateInput
+from ros2_rl.paths import share_path
+from ros2_rl.robots import NS_PER_S, JointCommand, RobotState, load_robot
+from ros2_rl.safety.config import load_safety
+from ros2_rl.safety.guards import Reaction
+from ros2_rl.safety.learned import load_recovery
+from ros2_rl.safety.modes import Mode
+from ros2_rl.safety.recovery import RecoveryController
+from ros2_rl.safety.requests import REQUESTS
+from ros2_rl.safety.supervisor import Supervisor
+
+_LEVELS = {
+    Mode.RECOVERY: DiagnosticStatus.WARN,
+    Mode.DAMPING: DiagnosticStatus.ERROR,
+    Mode.ESTOP: DiagnosticStatus.ERROR,
+}
+_DISCOVERY_S = 2.0
+_FAREWELL_S = 0.3
+_RIVAL_S = 3
+
+
+class SupervisorNode(Node):
+    """Answers ``joint_states`` with ``joint_commands``."""
+
+    def __init__(self) -> None:
+        super().__init__("supervisor")
+        self._declare()
+        self._refuse_beside_another()
+        robot, lockstep = load_robot(self._value("robot")), self._value("lockstep")
+        config = load_safety(robot.name)
+        self.supervisor = self._build(robot, config, lockstep)
+        self._order = JointOrder(robot.joints)
+        self._msg = JointState(name=list(robot.joints))
+        self._told = -1
+        self._heard = False
+        self._quiet = self._waited = self._rivalled = 0
+        period = 0.25 if lockstep else 0.01
+        silence = self._value("lockstep_timeout_s") if lockstep else config.stale.state_s
+        self._patience = max(round(silence / period), 1)
+        self._silence_s = silence
+        self._connect(robot, period)
+        # What has been made so far stays; a collector that walks through it would delay commands.
+        gc.collect()
+        gc.freeze()
+
+    def close(self) -> None:
+        """Damp the joints, and go on answering for a moment, so that the last command is a safe one."""
+        self._send(self.supervisor.react(Reaction.DAMPING, "shutting down"))
+        self._tell()
+        end = time.monotonic() + _FAREWELL_S
+        while (left := end - time.monotonic()) > 0:
+            self._send(self.supervisor.answer())
+            if self.executor is None:
+                break
+            self.executor.spin_once(timeout_sec=min(left, 0.05))
+        self._send(self.supervisor.answer())
+
+    # ---- set-up
+
+    def _declare(self) -> None:
+        seconds = [FloatingPointRange(from_value=0.5, to_value=600.0)]
+        for name, default, text, span in (
+            ("robot", "go2", "robot in config/robots and config/safety", []),
+            ("autostart", True, "stand up and start the policy without a person", []),
+            ("lockstep", False, "wait for the policy's target of every control step", []),
+            ("lockstep_timeout_s", 10.0, "longest wait in lockstep, wall time, s", seconds),
+            (
+                "policy_step_s",
+                0.02,
+                "control step of the policy, s",
+                [FloatingPointRange(from_value=0.001, to_value=0.2)],
+            ),
+            ("recovery_policy", "config/policies/recovery.onnx", "in the share folder, or absolute", []),
+        ):
+            descriptor = ParameterDescriptor(description=text, floating_point_range=span, read_only=True)
+            self.declare_parameter(name, default, descriptor)
+
+    def _value(self, name: str):
+        return self.get_parameter(name).value
+
+    def _build(self, robot, config, lockstep: bool) -> Supervisor:
+        path = share_path() / self._value("recovery_policy")
+        learned = load_recovery(path, robot)
+        if learned is None:
+            self.get_logger().warning(f"There is no recovery policy {path.name}; recovery is scripted.")
+        return Supervisor(
+            robot,
+            config,
+            RecoveryController(robot, config, learned),
+            step_ns=round(self._value("policy_step_s") * NS_PER_S),
+            lockstep=lockstep,
+            autostart=self._value("autostart"),
+        )
+
+    def _connect(self, robot, period: float) -> None:
+        self._commands = self.create_publisher(JointState, "joint_commands", reliable(1))
+        self._states = self.create_publisher(
+            DiagnosticStatus, "supervisor/state", reliable(100, latched=True)
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        for name in REQUESTS:
+            self.create_service(Trigger, f"supervisor/{name}", self._service(name))
+        StateInput(self, robot, self._on_state)
+        self.create_subscription(JointState, "policy/targets", self._on_target, reliable(1))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(period, self._watch, clock=steady)
+        self.create_timer(1.0, self._every_second, clock=steady)
+
+    def _refuse_beside_another(self) -> None:
+        """Leave a robot that somebody else commands alone.
+
+        Raises:
+            ConfigError: ``joint_commands`` has a writer already.
+        """
+        topic, end = self.resolve_topic_name("joint_commands"), time.monotonic() + _DISCOVERY_S
+        while time.monotonic() < end:
+            if self.count_publishers(topic):
+                raise ConfigError(
+                    f"{topic} has a writer already, and two would fight: end the other one first."
+                )
+            time.sleep(0.05)
+
+    # ---- what comes in
+
+    def _on_state(self, state: RobotState) -> None:
+        self._quiet, self._heard = 0, True
+        self._send(self.supervisor.on_state(state))
+        self._tell()
+
+    def _on_target(self, msg: JointState) -> None:
+        try:
+            target = self._order.command(msg)
+        except (ValueError, IndexError) as error:
+            self.get_logger().error(f"A target of the policy is dropped: {error}.", throttle_duration_sec=1.0)
+            return
+        self._send(self.supervisor.on_target(target))
+        self._tell()
+
+    def _service(self, name: str):
+        def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            response.success, response.message = self.supervisor.request(name)
+            self._send(self.supervisor.answer())
+            self._tell()
+            return response
+
+        return handle
+
+    # ---- watchdogs
+
+    def _watch(self) -> None:
+        """Count the ticks without a state and, in lockstep, those of a wait for a target."""
+        self._quiet += 1
+        self._waited = self._waited + 1 if self.supervisor.waiting else 0
+        if self._heard and self._quiet == self._patience:
+            self._react(Reaction.DAMPING, f"no state for {self._silence_s:g} s")
+        if self._waited == self._patience:
+            self._react(Reaction.HOLD, f"no target of the policy for {self._silence_s:g} s")
+
+    def _react(self, reaction: Reaction, cause: str) -> None:
+        self._send(self.supervisor.react(reaction, cause))
+        self._tell()
+
+    def _every_second(self) -> None:
+        self._refuse_second_writer()
+        status = self._status()
+        self._states.publish(status)
+        array_msg = DiagnosticArray(status=[status])
+        array_msg.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array_msg)
+
+    def _refuse_second_writer(self) -> None:
+        """Damp at once and end soon if somebody else writes commands: nobody could say what comes out.
+
+        It stays for a few seconds, since discovery takes its time: should the other one be a supervisor
+        as well, that one finds this one and refuses likewise.
+
+        Raises:
+            ConfigError: that time is over.
+        """
+        if not self._rivalled and self.count_publishers(self._commands.topic_name) < 2:
+            return
+        cause = f"a second writer on {self._commands.topic_name}"
+        self._react(Reaction.ESTOP, cause)
+        self._rivalled += 1
+        if self._rivalled > _RIVAL_S:
+            raise ConfigError(f"There is {cause}: the robot is damped; end the other one, then start again.")
+
+    # ---- what goes out
+
+    def _send(self, command: JointCommand | None) -> None:
+        if command is None:
+            return
+        msg = self._msg
+        msg.header.stamp.sec, msg.header.stamp.nanosec = divmod(command.stamp_ns, NS_PER_S)
+        msg.header.frame_id = command.gains
+        msg.position = array("d", command.q.tobytes())
+        msg.velocity = array("d", command.dq.tobytes())
+        msg.effort = array("d", command.tau.tobytes())
+        self._commands.publish(msg)
+
+    def _tell(self) -> None:
+        """Publish ``supervisor/state`` if something has changed."""
+        if self.supervisor.revision == self._told:
+            return
+        self._told = self.supervisor.revision
+        self._states.publish(self._status())
+        snapshot = self.supervisor.snapshot()
+        self.get_logger().info(f"{snapshot.mode} at {snapshot.stamp_ns / NS_PER_S:.3f} s: {snapshot.reason}")
+
+    def _status(self) -> DiagnosticStatus:
+        snapshot = self.supervisor.snapshot()
+        return status_msg(
+            "supervisor",
+            snapshot.mode,
+            _LEVELS.get(snapshot.mode, DiagnosticStatus.OK),
+            reason=snapshot.reason,
+            actor=snapshot.actor,
+            since_ns=snapshot.since_ns,
+            stamp_ns=snapshot.stamp_ns,
+            policy_from_ns=snapshot.policy_from_ns,
+            falls=snapshot.falls,
+            overrides=snapshot.overrides,
+            limited=snapshot.limited,
+        )
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(SupervisorNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

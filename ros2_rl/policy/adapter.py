@@ -1,0 +1,206 @@
+"""Adapters: low-rank corrections of a base policy, as they travel from the learner to the executor.
+
+W' = W + (alpha / rank) B A for every linear layer (LoRA, Hu et al. 2021, eq. 3). On the wire an
+adapter is a safetensors file that carries the SHA-256 of itself, so that any corruption shows.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import safetensors.numpy
+from onnx import ModelProto
+from safetensors import SafetensorError
+
+from ros2_rl.errors import ContractError
+from ros2_rl.policy.contract import Contract
+from ros2_rl.policy.mlp import linear_layers, with_contract, with_weights
+from ros2_rl.policy.onnx_policy import OnnxPolicy
+
+FORMAT = "ros2_rl.adapter.1"
+LOG_STD_RANGE = (-5.0, 1.0)
+PROBE_TOLERANCE = 1e-4
+"""Largest difference between the learner's and the executor's network, raw action."""
+_NO_DIGEST = "0" * 64
+_DIGEST_FIELD = '"sha256":"{}"'
+_INTEGERS = ("version", "rank", "activate_at_step", "next_at_step", "created_ns")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A versioned correction of one base policy and its exploration noise."""
+
+    version: int
+    """Counts from 1; 0 is the base policy."""
+    base_sha256: str
+    """SHA-256 of the base policy's file."""
+    rank: int
+    alpha: float
+    layers: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    """By name of the layer: A (rank, in) and B (out, rank)."""
+    log_std: np.ndarray
+    """Logarithm of the exploration noise's standard deviation, (J,)."""
+    probe_obs: np.ndarray
+    """Fixed observations, (P, D)."""
+    probe_out: np.ndarray
+    """What the learner's network answers to them, (P, J)."""
+    activate_at_step: int = 0
+    """First control step on which it acts; 0: at once."""
+    next_at_step: int = 0
+    """First control step of the adapter after this; 0: not known."""
+    created_ns: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The adapter as a safetensors file."""
+        tensors = {"log_std": self.log_std, "probe_obs": self.probe_obs, "probe_out": self.probe_out}
+        for name, (a, b) in self.layers.items():
+            tensors |= {f"{name}.lora_A": a, f"{name}.lora_B": b}
+        tensors = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in tensors.items()}
+        metadata = {key: str(getattr(self, key)) for key in _INTEGERS}
+        metadata |= {"format": FORMAT, "base_sha256": self.base_sha256, "alpha": repr(float(self.alpha))}
+        data = safetensors.numpy.save(tensors, metadata | {"sha256": _NO_DIGEST})
+        return _exchange_digest(data, _NO_DIGEST, hashlib.sha256(data).hexdigest())
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "Adapter":
+        """Inverse of :meth:`to_bytes`.
+
+        Raises:
+            ContractError: the bytes are no adapter, or not those that the sender wrote.
+        """
+        metadata = _metadata(data)
+        try:
+            tensors = safetensors.numpy.load(data)
+            return Adapter(
+                **{key: int(metadata[key]) for key in _INTEGERS},
+                base_sha256=metadata["base_sha256"],
+                alpha=float(metadata["alpha"]),
+                log_std=tensors.pop("log_std"),
+                probe_obs=tensors.pop("probe_obs"),
+                probe_out=tensors.pop("probe_out"),
+                layers=_pairs(tensors),
+            )
+        except (KeyError, TypeError, ValueError, SafetensorError) as error:
+            raise ContractError(f"The adapter is not complete ({error}); send it again.") from error
+
+
+def check(adapter: Adapter, base: OnnxPolicy, current_version: int = 0) -> None:
+    """Compare an adapter with its base policy and with the version that is in use.
+
+    Raises:
+        ContractError: wrong base, stale version, wrong shapes, numbers that are not finite or
+            out of range.
+    """
+    if adapter.base_sha256 != base.sha256:
+        raise ContractError(
+            f"The adapter was made for the base policy {adapter.base_sha256[:12]}, but {base.sha256[:12]} "
+            "is loaded; start the learner with the same policy file."
+        )
+    if adapter.version <= current_version:
+        raise ContractError(f"The adapter's version {adapter.version} is stale; {current_version} is in use.")
+    if adapter.rank < 1:
+        raise ContractError(f"The adapter has rank {adapter.rank}; it must be 1 or more.")
+    _check_shapes(adapter, base)
+    _check_numbers(adapter)
+
+
+def check_probe(adapter: Adapter, policy: OnnxPolicy) -> None:
+    """Compare what a merged policy answers with what the learner's network answered.
+
+    Raises:
+        ContractError: they differ by more than PROBE_TOLERANCE.
+    """
+    obs = adapter.probe_obs.astype(np.float32)
+    out = np.stack([policy(obs[i : i + 1]) for i in range(len(obs))])
+    error = float(np.max(np.abs(out - adapter.probe_out)))
+    if not error <= PROBE_TOLERANCE:
+        raise ContractError(
+            f"The adapter's network answers the probe with a difference of {error:.2g}; "
+            "learner and executor do not compute the same function."
+        )
+
+
+def merge(model: ModelProto, adapter: Adapter) -> bytes:
+    """The base model with the adapter merged into its weights, as the bytes of an ONNX file.
+
+    The contract stays, but for the version and the exploration noise. With B = 0 the weights
+    are the base's bit for bit.
+    """
+    scale = adapter.alpha / adapter.rank
+    weights = {}
+    for layer in linear_layers(model):
+        a, b = (m.astype(np.float64) for m in adapter.layers[layer.name])
+        if b.any():
+            with np.errstate(over="ignore"):  # infinite weights do not pass the probe
+                weights[layer.name] = (layer.weight + scale * (b @ a)).astype(np.float32)
+    merged = with_weights(model, weights)
+    contract = Contract.from_metadata({p.key: p.value for p in model.metadata_props})
+    log_std = tuple(adapter.log_std.astype(float).tolist())
+    contract = replace(contract, policy_version=adapter.version, log_std=log_std)
+    return with_contract(merged, contract).SerializeToString()
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """Metadata of an intact safetensors file."""
+    try:
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+        digest = metadata["sha256"]
+        body = _exchange_digest(data, digest, _NO_DIGEST)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ContractError("The adapter cannot be read: it is not a safetensors file of ours.") from error
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise ContractError("The adapter is corrupt: its SHA-256 does not match; send it again.")
+    if metadata.get("format") != FORMAT:
+        raise ContractError(f"The adapter has the format {metadata.get('format')}, not {FORMAT}.")
+    return metadata
+
+
+def _exchange_digest(data: bytes, old: str, new: str) -> bytes:
+    """``data`` with another digest in its header; the digest is that of the file without one."""
+    return data.replace(_DIGEST_FIELD.format(old).encode(), _DIGEST_FIELD.format(new).encode(), 1)
+
+
+def _pairs(tensors: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    names = [key.removesuffix(".lora_A") for key in tensors if key.endswith(".lora_A")]
+    return {name: (tensors[f"{name}.lora_A"], tensors[f"{name}.lora_B"]) for name in names}
+
+
+def _check_shapes(adapter: Adapter, base: OnnxPolicy) -> None:
+    joints = base.output_width
+    shapes = {"log_std": (joints,), "probe_obs": (len(adapter.probe_obs), base.input_width)}
+    shapes["probe_out"] = (len(adapter.probe_obs), joints)
+    for key, shape in shapes.items():
+        if getattr(adapter, key).shape != shape or shape[0] == 0:
+            raise ContractError(
+                f"The adapter's {key} has the shape {getattr(adapter, key).shape}, not {shape}."
+            )
+    layers = {layer.name: layer.weight.shape for layer in linear_layers(base.model)}
+    if set(layers) != set(adapter.layers):
+        raise ContractError(
+            f"The adapter has the layers {', '.join(sorted(adapter.layers)) or 'none'}; "
+            f"the policy has {', '.join(sorted(layers))}."
+        )
+    for name, (outputs, inputs) in layers.items():
+        found = tuple(matrix.shape for matrix in adapter.layers[name])
+        wanted = ((adapter.rank, inputs), (outputs, adapter.rank))
+        if found != wanted:
+            raise ContractError(f"The adapter's layer {name} has the shapes {found}, not {wanted}.")
+
+
+def _check_numbers(adapter: Adapter) -> None:
+    arrays = [
+        ("log_std", adapter.log_std),
+        ("probe_obs", adapter.probe_obs),
+        ("probe_out", adapter.probe_out),
+    ]
+    arrays += [(f"layer {name}", m) for name, pair in adapter.layers.items() for m in pair]
+    arrays.append(("alpha", np.asarray(adapter.alpha)))
+    for name, array in arrays:
+        if not np.isfinite(array).all():
+            raise ContractError(f"The adapter's {name} has a number that is not finite.")
+    low, high = LOG_STD_RANGE
+    if adapter.log_std.min() < low or adapter.log_std.max() > high:
+        raise ContractError(f"The adapter's log_std is outside of {low} to {high}.")

@@ -1,0 +1,252 @@
+"""The policy at run time: one control step after another, adapters swapped between them.
+
+``tick`` and ``swap_if_due`` belong to the control thread; ``submit`` does all the slow work of an
+adapter and may run in another thread.
+"""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ros2_rl.errors import ContractError, Ros2RlError
+from ros2_rl.policy.action import ActionMap
+from ros2_rl.policy.adapter import Adapter, check, check_probe, merge
+from ros2_rl.policy.observation import ObservationBuilder
+from ros2_rl.policy.onnx_policy import OnnxPolicy
+from ros2_rl.policy.step import StepRecord
+from ros2_rl.robots import (
+    NS_PER_S,
+    BaseEstimate,
+    JointCommand,
+    RobotDescription,
+    RobotState,
+    projected_gravity,
+)
+from ros2_rl.tasks.clock import gait_clock
+from ros2_rl.tasks.task import Task
+
+GAINS = "policy"
+
+
+class PolicyFault(Ros2RlError):
+    """The network answered with numbers that are not finite."""
+
+
+@dataclass(frozen=True)
+class Active:
+    """A policy that acts, or is ready to."""
+
+    version: int
+    """Version of the adapter; 0 is the base."""
+    policy: OnnxPolicy
+    std: np.ndarray
+    """Standard deviation of the exploration noise, (J,), float32."""
+    since_step: int
+    """First control step on which it acts."""
+
+    @property
+    def sha256(self) -> str:
+        return self.policy.sha256
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of an adapter."""
+
+    accepted: bool
+    version: int
+    """Version of the adapter; -1 where it could not be read."""
+    sha256: str
+    """SHA-256 of the merged policy; empty when refused."""
+    activate_at_step: int
+    reason: str
+    """Why it was refused; empty when accepted."""
+
+
+class PolicyRuntime:
+    """Runs a base policy and the newest good adapter of it."""
+
+    def __init__(
+        self,
+        policy_path: str | Path,
+        robot: RobotDescription,
+        seed: int = 0,
+        task: Task | None = None,
+    ):
+        """Load and check the policy.
+
+        Raises:
+            ContractError: a sentence that says why the policy cannot run on this robot.
+        """
+        self.base = OnnxPolicy(policy_path)
+        self.base.check(robot, task, GAINS)
+        contract = self.base.contract
+        self.contract = contract
+        self.step_ns = round(contract.step_dt * NS_PER_S)
+        self.active = Active(0, self.base, _std(contract.log_std), 0)
+        self._seed = seed
+        self._observe = ObservationBuilder(contract, robot)
+        self._map = ActionMap(contract, robot)
+        self.needs_estimate = "base_lin_vel" in contract.observation_names
+        self._zeros = np.zeros(robot.num_joints)
+        self._unknown = _no_estimate(len(robot.feet))
+        self._lock = threading.Lock()
+        self._ready: list[Active] = []
+        self._newest = self._newest_from = 0
+        self._promised_at = 0
+        self.reset()
+        self.base(np.zeros((1, contract.observation_width), np.float32))
+
+    def reset(self) -> None:
+        """Forget the last action and the history, as on entering the mode POLICY."""
+        self._last_action = self._zeros
+        self._observe.reset()
+
+    def is_tick(self, stamp_ns: int) -> bool:
+        """Whether a state of this stamp starts a control step."""
+        return stamp_ns % self.step_ns == 0
+
+    def step_of(self, stamp_ns: int) -> int:
+        return stamp_ns // self.step_ns
+
+    def tick(
+        self, state: RobotState, estimate: BaseEstimate | None, command: np.ndarray, noise: bool
+    ) -> tuple[JointCommand, StepRecord]:
+        """One control step: targets in robot order and the record of the step.
+
+        ``command`` is (vx, vy, yaw rate). In the record, action, mean and std are in the
+        policy's joint order, as the network gives them.
+
+        Raises:
+            PolicyFault: the network's answer is not finite; its memory is cleared.
+        """
+        step, active = self.step_of(state.stamp_ns), self.active
+        clock = self._clock(step, command)
+        obs = self._observe.build(state, estimate, command, self._last_action, clock)
+        mean = active.policy(obs)
+        if not np.isfinite(mean).all():
+            self.reset()
+            raise PolicyFault(f"The policy's answer at step {step} is not finite; check its sensors.")
+        std = active.std if noise else np.zeros_like(active.std)
+        action = mean + std * self._normal(step) if noise else mean
+        self._last_action = self._map.clip(action)
+        targets = self._map.targets(self._last_action, state.q)
+        record = self._record(state, estimate, obs[0], (action, mean, std), command, clock)
+        return JointCommand(state.stamp_ns, targets, self._zeros, self._zeros, GAINS), record
+
+    def submit(self, data: bytes) -> Verdict:
+        """Check an adapter, merge it, try it, and keep it ready for its step; from any thread."""
+        version = -1
+        try:
+            adapter = Adapter.from_bytes(data)
+            version = adapter.version
+            self._check_version(version)
+            policy = self._prepare(adapter)
+        except ContractError as error:
+            return self._refuse(version, str(error))
+        ready = Active(version, policy, _std(adapter.log_std), adapter.activate_at_step)
+        with self._lock:
+            self._ready.append(ready)
+            self._newest, self._newest_from = version, adapter.activate_at_step
+            self._promised_at = adapter.next_at_step
+        return Verdict(True, version, policy.sha256, adapter.activate_at_step, "")
+
+    def swap_if_due(self, step: int) -> Active | None:
+        """Make the newest adapter that is due act from ``step`` on; None when nothing changed."""
+        if not self._ready:
+            return None
+        with self._lock:
+            due = [a for a in self._ready if a.since_step <= step]
+            self._ready = [a for a in self._ready if a.since_step > step]
+        if not due:
+            return None
+        new = max(due, key=lambda a: a.version)
+        self.active = Active(new.version, new.policy, new.std, step)
+        return self.active
+
+    def due_version(self, step: int) -> int | None:
+        """The version that was promised for ``step`` or earlier and has not come; None if none."""
+        with self._lock:
+            return self._newest + 1 if 0 < self._promised_at <= step else None
+
+    def promise(self, step: int) -> None:
+        """An adapter is announced to act from ``step`` on; nothing changes if it is here already."""
+        with self._lock:
+            if step > self._newest_from:
+                self._promised_at = step
+
+    def forget_promise(self) -> None:
+        """Stop waiting for the adapter that was promised."""
+        with self._lock:
+            self._promised_at = 0
+
+    def _check_version(self, version: int) -> None:
+        """Refuse a stale adapter before the work of merging it."""
+        if version <= self._newest:
+            raise ContractError(f"The adapter's version {version} is stale; {self._newest} is in use.")
+
+    def _prepare(self, adapter: Adapter) -> OnnxPolicy:
+        check(adapter, self.base, self._newest)
+        policy = OnnxPolicy(merge(self.base.model, adapter))
+        check_probe(adapter, policy)  # its runs warm the session up, too
+        return policy
+
+    def _refuse(self, version: int, reason: str) -> Verdict:
+        """A refused adapter, unless it is merely old, breaks the promise: nobody waits for it."""
+        if version < 0 or version > self._newest:
+            self.forget_promise()
+        return Verdict(False, version, "", 0, reason)
+
+    def _clock(self, step: int, command: np.ndarray) -> np.ndarray:
+        contract = self.contract
+        if contract.gait_period <= 0:
+            return np.zeros(2)
+        standing = bool(np.linalg.norm(command) < contract.stand_below)
+        return gait_clock(step, contract.step_dt, contract.gait_period, standing)
+
+    def _normal(self, step: int) -> np.ndarray:
+        """Standard normal numbers of a control step, whatever was drawn before."""
+        generator = np.random.Generator(np.random.Philox(key=[self._seed, step]))
+        return generator.standard_normal(self._zeros.size, dtype=np.float32)
+
+    def _record(
+        self,
+        state: RobotState,
+        estimate: BaseEstimate | None,
+        obs: np.ndarray,
+        action: tuple[np.ndarray, np.ndarray, np.ndarray],
+        command: np.ndarray,
+        clock: np.ndarray,
+    ) -> StepRecord:
+        known = estimate or self._unknown
+        return StepRecord(
+            stamp_ns=state.stamp_ns,
+            step=self.step_of(state.stamp_ns),
+            version=self.active.version,
+            obs=obs,
+            action=action[0],
+            mean=action[1],
+            std=action[2],
+            command=np.asarray(command, np.float32),
+            clock=clock.astype(np.float32),
+            lin_vel=known.lin_vel,
+            height=known.position[2:],
+            contacts=known.contacts,
+            ang_vel=state.gyro,
+            gravity=projected_gravity(state.quat),
+            q=state.q,
+            dq=state.dq,
+            tau=state.tau,
+        )
+
+
+def _std(log_std: np.ndarray | tuple[float, ...]) -> np.ndarray:
+    return np.exp(np.asarray(log_std, dtype=np.float64)).astype(np.float32)
+
+
+def _no_estimate(feet: int) -> BaseEstimate:
+    """What a record says where nobody estimates."""
+    zero = np.zeros(3)
+    return BaseEstimate(0, zero, np.array((1.0, 0.0, 0.0, 0.0)), zero, zero, np.zeros(feet), np.zeros((3, 3)))

@@ -1,0 +1,100 @@
+"""What others tell the executor, ordered by stamp: commands, exploration, and who acts.
+
+Messages arrive when they arrive; what holds at a control step follows from stamps alone, so that
+a lockstep run is repeatable.
+"""
+
+import numpy as np
+
+POLICY_MODE = "POLICY"
+
+
+class CommandInbox:
+    """Velocity commands by stamp, limited to what the policy was trained for.
+
+    A command is as old as its stamp, or as the control step that first saw it where that is
+    earlier: a sender whose clock runs ahead times out like any other.
+    """
+
+    def __init__(self, lower: np.ndarray, upper: np.ndarray, step_ns: int, timeout_ns: int):
+        self._lower, self._upper = lower, upper
+        self._step_ns, self._timeout_ns = step_ns, timeout_ns
+        self._kept: dict[int, tuple[int, np.ndarray]] = {}
+        self._zero = np.zeros(3)
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+    def put(self, stamp_ns: int, command: np.ndarray, seen_ns: int) -> None:
+        """Take a command (vx, vy, yaw rate); one that is not finite counts as zero.
+
+        ``seen_ns`` is the stamp of the control step at which it was there; a sender that does
+        not stamp (0) counts as stamped then.
+        """
+        command = np.clip(command, self._lower, self._upper) if np.isfinite(command).all() else self._zero
+        self._kept[stamp_ns or seen_ns] = (min(stamp_ns or seen_ns, seen_ns), command)
+
+    def newest(self, stamp_ns: int) -> np.ndarray:
+        """The newest command, zero when it is too old, for the control step ``stamp_ns``."""
+        if not self._kept:
+            return self._zero
+        newest = max(self._kept)
+        self._kept = {newest: self._kept[newest]}
+        since, command = self._kept[newest]
+        return command if stamp_ns - since <= self._timeout_ns else self._zero
+
+    def answering(self, stamp_ns: int) -> np.ndarray | None:
+        """The first command stamped at the control step before ``stamp_ns`` or later, if there."""
+        first = stamp_ns - self._step_ns
+        self._kept = {stamp: kept for stamp, kept in self._kept.items() if stamp >= first}
+        return self._kept[min(self._kept)][1] if self._kept else None
+
+
+class NoiseSchedule:
+    """Whether to explore, by stamp, as ``learner/phase`` announces it."""
+
+    def __init__(self) -> None:
+        self._changes: list[tuple[int, bool]] = []
+
+    def announce(self, start_ns: int, noise: bool) -> None:
+        """From ``start_ns`` on; takes the place of what was announced for later."""
+        self._changes = [change for change in self._changes if change[0] < start_ns]
+        self._changes.append((start_ns, noise))
+
+    def at(self, stamp_ns: int) -> bool:
+        """Whether the step ``stamp_ns`` explores; off before the first announcement."""
+        while len(self._changes) > 1 and self._changes[1][0] <= stamp_ns:
+            self._changes.pop(0)
+        return bool(self._changes) and self._changes[0][0] <= stamp_ns and self._changes[0][1]
+
+
+class MemoryGuard:
+    """When the policy's memory starts: at the step from which the policy acts.
+
+    While it does not act every step is proposed from an empty memory, hence it does not matter
+    whether the news of the mode comes shortly before or after the first step in it.
+    """
+
+    def __init__(self) -> None:
+        self._acting = self._begun = False
+        self._from_ns = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the last step counted as one in which the policy acts."""
+        return self._begun
+
+    def on_mode(self, mode: str, policy_from_ns: int = 0) -> None:
+        """News of the supervisor: the mode, and from which stamp on the policy will act (0: unknown)."""
+        self._acting = mode == POLICY_MODE
+        if not self._acting and (policy_from_ns == 0 or policy_from_ns != self._from_ns):
+            self._begun = False
+        self._from_ns = policy_from_ns
+
+    def resets_at(self, stamp_ns: int) -> bool:
+        """Whether the memory must be cleared before the step ``stamp_ns``."""
+        if self._acting or 0 < self._from_ns <= stamp_ns:
+            first, self._begun = not self._begun, True
+            return first
+        self._begun = False
+        return True

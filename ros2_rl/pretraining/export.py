@@ -1,0 +1,88 @@
+"""From an rsl_rl checkpoint to the files that the stack ships.
+
+``python -m ros2_rl.pretraining.export trot runs/pretrain-trot/model_899.pt`` writes
+``policy.onnx`` with its contract and, for a task, ``critic.safetensors``.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from ros2_rl.paths import share_path
+from ros2_rl.policy.contract import Contract
+from ros2_rl.policy.onnx_policy import Layer, write_bytes, write_policy
+from ros2_rl.pretraining import recovery_env, velocity_env
+from ros2_rl.robots import RobotDescription, load_robot
+from ros2_rl.tasks import load_task
+
+_TROT_OBSERVATIONS = (
+    "base_ang_vel", "projected_gravity", "velocity_commands", "joint_pos", "joint_vel", "actions", "gait_clock",
+)  # fmt: skip
+_RECOVERY_OBSERVATIONS = ("base_ang_vel", "projected_gravity", "joint_pos", "joint_vel", "actions")
+
+
+def mlp_layers(state: dict[str, torch.Tensor], prefix: str = "mlp.") -> list[Layer]:
+    """Linear layers of an rsl_rl MLP, in order."""
+    names = sorted({int(k.split(".")[1]) for k in state if k.startswith(prefix)})
+    return [
+        Layer(f"actor.{i}", state[f"{prefix}{i}.weight"].numpy(), state[f"{prefix}{i}.bias"].numpy())
+        for i in names
+    ]
+
+
+def contract(task: str, robot: RobotDescription, run: str) -> Contract:
+    """What ``policy.onnx`` says about itself."""
+    recovery = task == "recovery"
+    env = recovery_env if recovery else velocity_env
+    names = _RECOVERY_OBSERVATIONS if recovery else _TROT_OBSERVATIONS
+    scales = {"base_ang_vel": env.ANG_VEL_SCALE, "joint_vel": env.JOINT_VEL_SCALE}
+    gains = robot.gains["recovery" if recovery else "policy"]
+    csv = lambda values: ",".join(repr(float(v)) for v in values)  # noqa: E731
+    metadata = {
+        "run_path": run,
+        "joint_names": ",".join(robot.joints),
+        "joint_stiffness": csv(gains.kp),
+        "joint_damping": csv(gains.kd),
+        "default_joint_pos": csv(robot.default_pose),
+        "command_names": "" if recovery else "velocity_commands",
+        "observation_names": ",".join(names),
+        "action_scale": csv(np.full(robot.num_joints, env.ACTION_SCALE)),
+        "observation_scales": csv(scales.get(name, 1.0) for name in names),
+        "observation_history": "1",
+        "step_dt": "0.02",
+        "action_clip": repr(env.ACTION_CLIP),
+        "policy_version": "0",
+        "gait_period": "0.0" if recovery else repr(load_task(task).gait_period),
+    }
+    return Contract.from_metadata(metadata)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", help="trot or recovery")
+    parser.add_argument("checkpoint", type=Path, help="an rsl_rl checkpoint, model_<n>.pt")
+    args = parser.parse_args()
+    saved = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
+    run = f"{args.task}, iteration {saved['iter']}"
+    actor, critic = saved["actor_state_dict"], saved["critic_state_dict"]
+    if args.task == "recovery":
+        path = share_path("config", "policies", "recovery.onnx")
+    else:
+        path = load_task(args.task).policy_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    robot = load_robot("go2")
+    write_policy(path, mlp_layers(actor), "elu", contract(args.task, robot, run))
+    if args.task != "recovery":
+        layers = {k.removeprefix("mlp."): v.contiguous() for k, v in critic.items() if k.startswith("mlp.")}
+        sizes = [t.shape for k, t in layers.items() if k.endswith("weight")]
+        metadata = {"hidden": json.dumps([s[0] for s in sizes[:-1]]), "input": str(sizes[0][1])}
+        write_bytes(load_task(args.task).critic_path, save(layers, metadata))
+    print(f"wrote {path.name}")
+
+
+if __name__ == "__main__":
+    main()

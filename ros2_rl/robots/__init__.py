@@ -1,0 +1,23 @@
+"""Robot descriptions and the plain data that passes between the parts."""
+
+from ros2_rl.robots.description import GainSet, RobotDescription, load_robot
+from ros2_rl.robots.types import (
+    NS_PER_S,
+    BaseEstimate,
+    JointCommand,
+    RobotState,
+    projected_gravity,
+    tilt,
+)
+
+__all__ = [
+    "NS_PER_S",
+    "BaseEstimate",
+    "GainSet",
+    "JointCommand",
+    "RobotDescription",
+    "RobotState",
+    "load_robot",
+    "projected_gravity",
+    "tilt",
+]

@@ -1,0 +1,125 @@
+"""Thresholds of the supervisor, read from ``config/safety/<robot>.yaml``.
+
+Every number has its unit in its name or description, a range, and in the YAML file one line
+of why. A number out of its range or a key that nobody reads is refused at start.
+"""
+
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.paths import available, share_path
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TiltConfig(_Section):
+    """When a tilting robot is handed to recovery, and what counts as a fall."""
+
+    limit_deg: float = Field(ge=10, le=45, description="tilt at which recovery takes over, deg")
+    predicted_limit_deg: float = Field(ge=15, le=80, description="the same for the predicted tilt, deg")
+    lookahead_s: float = Field(ge=0, le=0.5, description="how far the tilt is predicted, s")
+    debounce_states: int = Field(ge=1, le=20, description="consecutive states above a limit")
+    fall_deg: float = Field(ge=45, le=120, description="tilt that counts as a fall, deg")
+
+
+class HandBackConfig(_Section):
+    """When a robot counts as standing, so that a policy may have it."""
+
+    tilt_deg: float = Field(ge=1, le=25, description="tilt below, deg")
+    ang_vel: float = Field(gt=0, le=5, description="angular speed of the base below, rad/s")
+    joint_speed: float = Field(gt=0, le=20, description="speed of every joint below, rad/s")
+    joint_error: float = Field(gt=0, le=1.5, description="every joint this near to the stand pose, rad")
+    hold_s: float = Field(ge=0, le=5, description="all of it for so long, s")
+    lead_s: float = Field(ge=0, le=1, description="announced this long before it happens, s")
+
+
+class JointConfig(_Section):
+    """Limits of joint commands and of plausible joint readings."""
+
+    target_margin: float = Field(ge=0, le=0.2, description="targets stay this far inside the limits, rad")
+    target_rate: float = Field(ge=5, le=500, description="fastest move of a target, rad/s")
+    torque_share: float = Field(gt=0, le=1, description="predicted torque, share of the joint's limit")
+    position_fault: float = Field(ge=0.05, le=1, description="reading this far outside the limits, rad")
+    velocity_fault: float = Field(ge=1, le=10, description="reading above this multiple of the limit")
+    fault_states: int = Field(ge=1, le=100, description="consecutive implausible states")
+
+
+class StaleConfig(_Section):
+    """How old a message may be."""
+
+    state_s: float = Field(ge=0.005, le=1, description="no state for so long, s")
+    bad_states: int = Field(ge=1, le=20, description="consecutive non-finite states")
+    target_ticks: int = Field(ge=1, le=50, description="age of the policy's targets, policy ticks")
+    lie_down_after_s: float = Field(ge=0, le=60, description="standing without targets, s")
+
+
+class StandConfig(_Section):
+    """How the robot is brought to the stand pose by position."""
+
+    fold_s: float = Field(ge=0.2, le=5, description="from any pose to the folded one, s")
+    stand_s: float = Field(ge=0.2, le=5, description="from the present pose to standing, s")
+    brace_s: float = Field(ge=0.05, le=5, description="out of a gait to standing, s")
+    direct_error: float = Field(gt=0, le=3, description="no folding when joints are this near, rad")
+
+
+class RecoveryConfig(_Section):
+    """Attempts to get up again, in order; after the last one the robot is left damped."""
+
+    attempts: tuple[Literal["learned", "scripted"], ...] = Field(min_length=1, max_length=10)
+    learned_s: float = Field(gt=0, le=60, description="longest learned attempt, s")
+    scripted_s: float = Field(gt=0, le=60, description="longest scripted attempt, s")
+    settle_s: float = Field(ge=0, le=10, description="upright and calm but not standing, s")
+
+
+class AutostartConfig(_Section):
+    """Stamps at which a robot without an operator stands up and starts its policy."""
+
+    stand_s: float = Field(ge=0, le=60, description="stamp of standing up, s")
+    policy_s: float = Field(ge=0, le=120, description="earliest stamp of the policy, s")
+
+
+class SafetyConfig(_Section):
+    """All thresholds of one robot's supervisor."""
+
+    tilt: TiltConfig
+    hand_back: HandBackConfig
+    joints: JointConfig
+    stale: StaleConfig
+    stand: StandConfig
+    recovery: RecoveryConfig
+    autostart: AutostartConfig
+
+
+def load_safety(robot: str) -> SafetyConfig:
+    """Read ``config/safety/<robot>.yaml``.
+
+    Raises:
+        ConfigError: there is no such file, or a number in it is missing, unknown or out of range.
+    """
+    path = share_path("config", "safety", f"{robot}.yaml")
+    if not path.is_file():
+        raise ConfigError(
+            f"There are no safety limits for the robot '{robot}'; available: {available('config/safety')}."
+        )
+    return parse_safety(path.read_text(), f"config/safety/{path.name}")
+
+
+def parse_safety(text: str, source: str) -> SafetyConfig:
+    """The configuration in a YAML text; ``source`` names it in errors.
+
+    Raises:
+        ConfigError: the text is no YAML, or a number in it is missing, unknown or out of range.
+    """
+    try:
+        return SafetyConfig.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not valid YAML: {str(error).splitlines()[0]}; mend it.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ConfigError(f"{source}: {where}: {first['msg']}; mend the file.") from None

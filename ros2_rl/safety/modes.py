@@ -1,0 +1,105 @@
+"""Modes of the supervisor and the record of who acts, why and since when."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What the robot is told; see ``docs/supervisor.md``."""
+
+    PASSIVE = "PASSIVE"
+    """Damped, nobody has asked for anything yet."""
+    STAND = "STAND"
+    POLICY = "POLICY"
+    RECOVERY = "RECOVERY"
+    DAMPING = "DAMPING"
+    """Damped after a fault or a request; latched until reset."""
+    ESTOP = "ESTOP"
+    """Damped by a person or a second writer; latched until reset, outranks all."""
+
+
+DAMPED = frozenset({Mode.PASSIVE, Mode.DAMPING, Mode.ESTOP})
+LATCHED = frozenset({Mode.DAMPING, Mode.ESTOP})
+
+
+class Actor(StrEnum):
+    """Whose will the joint commands are."""
+
+    POLICY = "policy"
+    HUMAN = "human"
+    RECOVERY = "recovery"
+    SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What ``supervisor/state`` tells."""
+
+    mode: Mode
+    reason: str
+    actor: Actor
+    since_ns: int
+    """Stamp of the first state that was answered in this mode."""
+    stamp_ns: int
+    """Stamp of the newest state."""
+    policy_from_ns: int
+    """Stamp from which the policy is to act, announced ahead; 0 while it is not known."""
+    falls: int
+    overrides: int
+    """How often recovery took the robot from the policy."""
+    limited: int
+    """States whose command was altered by the limiter."""
+
+
+class ModeRecord:
+    """The present mode and its history in numbers; ``revision`` grows with every change."""
+
+    def __init__(self) -> None:
+        self.mode, self.reason, self.actor = Mode.PASSIVE, "started", Actor.SUPERVISOR
+        self.since_ns = self.policy_from_ns = 0
+        self.falls = self.overrides = self.limited = 0
+        self.revision = 0
+        self._fallen = False
+
+    def enter(self, mode: Mode, reason: str, stamp_ns: int, human: bool = False) -> None:
+        """Change the mode; going from POLICY to RECOVERY counts as an override."""
+        self.overrides += self.mode is Mode.POLICY and mode is Mode.RECOVERY
+        if mode in (Mode.POLICY, Mode.STAND):
+            self._fallen = False
+        self.actor = _actor(mode, human)
+        self.mode, self.reason, self.since_ns, self.policy_from_ns = mode, reason, stamp_ns, 0
+        self.revision += 1
+
+    def announce(self, policy_from_ns: int) -> None:
+        """Say from which stamp on the policy is to act; 0 takes it back."""
+        if policy_from_ns != self.policy_from_ns:
+            self.policy_from_ns = policy_from_ns
+            self.revision += 1
+
+    def fall(self) -> None:
+        """Count a fall, once until the robot stands again."""
+        if not self._fallen:
+            self._fallen = True
+            self.falls += 1
+            self.revision += 1
+
+    def snapshot(self, stamp_ns: int) -> Snapshot:
+        return Snapshot(
+            self.mode,
+            self.reason,
+            self.actor,
+            self.since_ns,
+            stamp_ns,
+            self.policy_from_ns,
+            self.falls,
+            self.overrides,
+            self.limited,
+        )
+
+
+def _actor(mode: Mode, human: bool) -> Actor:
+    if mode is Mode.POLICY:
+        return Actor.POLICY
+    if mode is Mode.RECOVERY:
+        return Actor.RECOVERY
+    return Actor.HUMAN if human else Actor.SUPERVISOR

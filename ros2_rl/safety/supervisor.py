@@ -1,0 +1,170 @@
+"""The supervisor: answers every state of the robot with a safe joint command.
+
+Pure: it sees states and targets with their stamps, reads no clock and knows no topics. It asks the
+guards, lets the mode machine follow the strongest verdict, and limits what the present actor
+wants.
+"""
+
+from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState
+from ros2_rl.safety.config import SafetyConfig
+from ros2_rl.safety.guards import (
+    FiniteGuard,
+    Reaction,
+    Sample,
+    TargetGuard,
+    Verdict,
+    attitude,
+    state_guards,
+    strongest,
+)
+from ros2_rl.safety.limiter import Limiter, damping_command
+from ros2_rl.safety.machine import ModeMachine
+from ros2_rl.safety.modes import DAMPED, Mode, Snapshot
+from ros2_rl.safety.recovery import RecoveryController
+from ros2_rl.safety.requests import REQUESTS
+from ros2_rl.safety.targets import TargetInbox
+
+
+class Supervisor:
+    """Guards, mode machine and limiter of one robot.
+
+    Args:
+        robot: the robot.
+        config: its thresholds.
+        recovery: what acts in RECOVERY.
+        step_ns: control step of the policy; ticks are stamps that are multiples of it.
+        lockstep: at a tick in POLICY, wait for the target of that very stamp.
+        autostart: stand up and start the policy by the stamps of ``config.autostart``, once.
+    """
+
+    def __init__(
+        self,
+        robot: RobotDescription,
+        config: SafetyConfig,
+        recovery: RecoveryController,
+        *,
+        step_ns: int = 20_000_000,
+        lockstep: bool = False,
+        autostart: bool = False,
+    ):
+        self._step_ns, self._lockstep = step_ns, lockstep
+        self._inbox = TargetInbox(robot, config.stale.target_ticks * step_ns)
+        self._machine = ModeMachine(robot, config, recovery, self._inbox, step_ns, lockstep, autostart)
+        self._guards = state_guards(robot, config)
+        self._finite = FiniteGuard(config.stale)
+        self._target_guard = TargetGuard(config.stale, step_ns)
+        self._limiter = Limiter(robot, config.joints)
+        self._stamp_ns = -1
+        self._answer: JointCommand | None = None
+        self._sent: JointCommand | None = None
+        self._before, self._dt = robot.stand_pose, 0.0
+
+    @property
+    def mode(self) -> Mode:
+        return self._machine.mode
+
+    @property
+    def revision(self) -> int:
+        """Grows whenever something happens that ``supervisor/state`` tells."""
+        return self._machine.record.revision
+
+    @property
+    def waiting(self) -> bool:
+        """Lockstep only: the last state is not answered before its target has come."""
+        return (
+            self._lockstep
+            and self._machine.mode is Mode.POLICY
+            and self._stamp_ns % self._step_ns == 0
+            and self._inbox.stamp_ns < self._stamp_ns
+        )
+
+    def snapshot(self) -> Snapshot:
+        return self._machine.record.snapshot(max(self._stamp_ns, 0))
+
+    def on_state(self, state: RobotState) -> JointCommand | None:
+        """The command for a state; None while it waits for the target of that stamp.
+
+        A stamp seen again is answered as before and changes nothing.
+        """
+        if state.stamp_ns == self._stamp_ns:
+            return self._answer
+        fault = self._finite.update(state)
+        if fault.reaction:
+            return self._pass_over(state, fault)
+        sample = self._accept(state)
+        self._machine.follow(strongest([guard.update(sample) for guard in self._guards]))
+        self._machine.advance(sample)
+        if self._machine.mode is Mode.POLICY and not self.waiting:
+            self._machine.follow(self._target_guard.update(sample))
+        return self.answer()
+
+    def on_target(self, target: JointCommand) -> JointCommand | None:
+        """A proposal of the policy; the new command if it changes what the robot is told now."""
+        waited, newest = self.waiting, self._inbox.stamp_ns
+        fault = self._inbox.offer(target, self._stamp_ns)
+        if self.mode is not Mode.POLICY:
+            return None
+        if fault:
+            return self.react(Reaction.HOLD, fault)
+        due = waited and not self.waiting if self._lockstep else self._inbox.stamp_ns > newest
+        return self.answer() if due else None
+
+    def react(self, reaction: Reaction, cause: str) -> JointCommand | None:
+        """Follow a verdict from outside (watchdogs); returns the command to send now."""
+        self._machine.follow(Verdict(reaction, cause))
+        return self.answer()
+
+    def request(self, event: str) -> tuple[bool, str]:
+        """Do ``arm``, ``stand``, ``damp``, ``estop`` or ``reset``: was it done, and a sentence.
+
+        The next :meth:`answer` follows it.
+
+        Raises:
+            KeyError: there is no such request.
+        """
+        done, sentence = REQUESTS[event](self._machine, self._inbox)
+        if done and event == "reset":
+            self._finite.reset()
+            for guard in self._guards:
+                guard.reset()
+        return done, sentence
+
+    def answer(self) -> JointCommand | None:
+        """The command for the last state under the present mode; None before any, or waiting."""
+        sample = self._machine.sample
+        self._answer = None if sample is None or self.waiting else self._command(sample)
+        self._sent = self._answer or self._sent
+        return self._answer
+
+    def _accept(self, state: RobotState) -> Sample:
+        """Take a state; the command before it is what the rate of the next one is measured against."""
+        if state.stamp_ns < self._stamp_ns:
+            self._inbox.clear()
+        sent = self._sent
+        if sent is None or self.mode in DAMPED:
+            self._before = state.q
+        else:
+            self._before, self._dt = sent.q, (state.stamp_ns - sent.stamp_ns) / NS_PER_S
+        self._stamp_ns = state.stamp_ns
+        angle, rate = attitude(state.quat, state.gyro)
+        sample = Sample(state, angle, rate, self._inbox.age_s(state.stamp_ns))
+        self._machine.accept(sample)
+        return sample
+
+    def _pass_over(self, state: RobotState, verdict: Verdict) -> JointCommand:
+        """Answer a state that cannot be used: with the last command, or damped if that goes on."""
+        self._machine.follow(verdict)
+        self._stamp_ns, sent = state.stamp_ns, self._sent
+        if sent is None or self.mode in DAMPED:
+            self._answer = damping_command(state, state.stamp_ns)
+        else:
+            self._answer = JointCommand(state.stamp_ns, sent.q, sent.dq, sent.tau, sent.gains)
+        return self._answer
+
+    def _command(self, sample: Sample) -> JointCommand:
+        proposal = self._machine.proposal(sample)
+        if self.mode in DAMPED:
+            return proposal
+        command = self._limiter.limit(proposal, sample.state, self._before, self._dt)
+        self._machine.record.limited += bool((command.q != proposal.q).any())
+        return command

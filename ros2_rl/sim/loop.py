@@ -1,0 +1,126 @@
+"""The whole stack in one process, without ROS: plant, estimator, executor, supervisor, learner.
+
+The very classes that the nodes wrap, joined by function calls in the order in which lockstep
+joins the nodes. For benchmarks, recipes and scenario tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ros2_rl.estimation import Estimator
+from ros2_rl.learning.finetune import FineTuning
+from ros2_rl.learning.phase import IDLE, Phase
+from ros2_rl.learning.session import Announce, Event, Finish, Label, Learn, Report, Restore
+from ros2_rl.paths import share_path
+from ros2_rl.policy.runtime import PolicyRuntime
+from ros2_rl.policy.schedule import MemoryGuard, NoiseSchedule
+from ros2_rl.policy.step import StepRecord
+from ros2_rl.robots import RobotDescription, load_robot
+from ros2_rl.safety.config import load_safety
+from ros2_rl.safety.learned import load_recovery
+from ros2_rl.safety.recovery import RecoveryController
+from ros2_rl.safety.supervisor import Supervisor
+from ros2_rl.sim.perturbations import Perturbations
+from ros2_rl.sim.plant import Plant
+from ros2_rl.tasks import Task
+from ros2_rl.tasks.practice import PracticeCommands
+
+RECOVERY_POLICY = ("config", "policies", "recovery.onnx")
+
+
+@dataclass
+class Robot:
+    """One simulated robot with everything that runs on it."""
+
+    task: Task
+    policy_path: Path
+    seed: int
+    gap: Perturbations
+    robot_name: str = "go2"
+
+    def __post_init__(self) -> None:
+        self.robot: RobotDescription = load_robot(self.robot_name)
+        self.plant = Plant(self.robot, seed=self.seed)
+        self.estimator = Estimator(self.robot)
+        self.runtime = PolicyRuntime(self.policy_path, self.robot, self.seed, self.task)
+        config = load_safety(self.robot.name)
+        recovery = RecoveryController(
+            self.robot, config, load_recovery(share_path(*RECOVERY_POLICY), self.robot)
+        )
+        self.supervisor = Supervisor(self.robot, config, recovery, lockstep=True, autostart=True)
+        self.practice = PracticeCommands(self.task.command_ranges, seed=self.seed)
+        self.phase, self._next = Phase(IDLE, 0), []
+        self._noise, self._memory = NoiseSchedule(), MemoryGuard()
+        self._command = np.zeros(3)
+        self._revision = -1
+
+    def announce(self, phase: Phase) -> None:
+        """Let a phase begin at its stamp."""
+        self._next.append(phase)
+        self._noise.announce(phase.start_ns, phase.noise)
+        self.plant.set_perturbations(self.gap if phase.gap else Perturbations(), phase.start_ns)
+
+    def step(self) -> tuple[StepRecord, list[Label]]:
+        """One control step: its record, and what the supervisor said meanwhile."""
+        labels, record = [], None
+        while True:
+            state = self.plant.state()
+            estimate = self.estimator.update(state)
+            command = self.supervisor.on_state(state)
+            if self.runtime.is_tick(state.stamp_ns):
+                target, record = self._tick(state, estimate)
+                command = self.supervisor.on_target(target) or command
+            labels += self._labels()
+            assert command is not None
+            self.plant.apply(command)
+            self.plant.advance()
+            if self.runtime.is_tick(self.plant.stamp_ns):
+                assert record is not None
+                return record, labels
+
+    def _tick(self, state, estimate):
+        while self._next and self._next[0].start_ns <= state.stamp_ns:
+            self.phase = self._next.pop(0)
+        step = self.runtime.step_of(state.stamp_ns)
+        self.runtime.swap_if_due(step)
+        if self._memory.resets_at(state.stamp_ns):
+            self.runtime.reset()
+        answer = self.runtime.tick(state, estimate, self._command, self._noise.at(state.stamp_ns))
+        # As on the graph, the executor uses the command of the control step before.
+        self._command = np.asarray(self.practice.command(step, self.phase, estimate))
+        return answer
+
+    def _labels(self) -> list[Label]:
+        if self.supervisor.revision == self._revision:
+            return []
+        self._revision = self.supervisor.revision
+        snapshot = self.supervisor.snapshot()
+        self._memory.on_mode(str(snapshot.mode), snapshot.policy_from_ns)
+        return [Label(snapshot.stamp_ns, str(snapshot.actor), snapshot.falls)]
+
+
+def run(robot: Robot, tuning: FineTuning, report: Callable[[Report], None]) -> str:
+    """Run a session to its end; returns why it ended."""
+    session = tuning.session
+    todo: list[Event] = session.begin()
+    while True:
+        for event in todo:
+            if isinstance(event, Announce):
+                robot.announce(event.phase)
+            elif isinstance(event, Learn):
+                update = tuning.learn(event, tuning.drain())
+                robot.runtime.submit(update.adapter.to_bytes())
+                report(Report("update", update.stats.scalars()))
+            elif isinstance(event, Restore):
+                robot.runtime.submit(tuning.restore(event).to_bytes())
+            elif isinstance(event, Report):
+                report(event)
+            elif isinstance(event, Finish):
+                return event.reason
+        record, labels = robot.step()
+        for label in labels:
+            session.on_label(label)
+        todo = session.on_step(record)

@@ -1,0 +1,78 @@
+"""What makes the simulated robot differ from the nominal one: the reality gap, and sensor noise."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.paths import available, share_path
+
+LEGS = ("FL", "FR", "RL", "RR")
+
+
+class SensorNoise(BaseModel):
+    """Standard deviations of white noise, per sample; biases are constant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    gyro: float = Field(default=0.02, ge=0, le=1, description="rad/s")
+    accel: float = Field(default=0.15, ge=0, le=5, description="m/s²")
+    orientation: float = Field(default=0.005, ge=0, le=0.2, description="rad")
+    q: float = Field(default=0.002, ge=0, le=0.1, description="rad")
+    dq: float = Field(default=0.15, ge=0, le=5, description="rad/s")
+    tau: float = Field(default=0.1, ge=0, le=5, description="N·m")
+    foot_force: float = Field(default=3.0, ge=0, le=50, description="N")
+    accel_bias: float = Field(default=0.05, ge=-1, le=1, description="m/s², on every axis")
+    gyro_bias: float = Field(default=0.0, ge=-0.5, le=0.5, description="rad/s, on every axis")
+    q_bias: float = Field(default=0.0, ge=-0.2, le=0.2, description="rad, on every joint")
+
+
+class Perturbations(BaseModel):
+    """One reality gap; the defaults are the nominal robot with its normal sensor noise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    actuation_delay_ms: float = Field(default=0.0, ge=0, le=100, description="command to torque, ms")
+    leg_strength: dict[str, float] = Field(default_factory=dict, description="factor on a leg's torque")
+    gain_scale: float = Field(default=1.0, gt=0, le=2, description="factor on all PD gains")
+    payload_kg: float = Field(default=0.0, ge=-3, le=10, description="mass on the trunk, kg")
+    payload_offset: tuple[float, float, float] = Field(
+        default=(0.0, 0.0, 0.06), description="where the payload sits in the base frame, m"
+    )
+    friction: float = Field(default=0.8, gt=0, le=3, description="sliding friction, feet and floor")
+    terrain_roughness_m: float = Field(default=0.0, ge=0, le=0.2, description="height of bumps, m")
+    message_loss: float = Field(default=0.0, ge=0, lt=1, description="share of lost state samples")
+    noise: SensorNoise = Field(default_factory=SensorNoise)
+
+    @field_validator("leg_strength")
+    @classmethod
+    def _known_legs(cls, legs: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(set(legs) - set(LEGS))
+        if unknown:
+            raise ValueError(f"unknown leg {', '.join(unknown)}; there are {', '.join(LEGS)}")
+        if not all(0 <= value <= 2 for value in legs.values()):
+            raise ValueError("a leg's strength lies between 0 and 2")
+        return legs
+
+
+def load_gap(name: str) -> Perturbations:
+    """Read ``config/gaps/<name>.yaml``.
+
+    Raises:
+        ConfigError: there is no such gap, or its file has an unknown or wrong entry.
+    """
+    path = share_path("config", "gaps", f"{name}.yaml")
+    if not path.is_file():
+        raise ConfigError(f"There is no gap '{name}'; available: {available('config/gaps')}.")
+    return read_gap(path)
+
+
+def read_gap(path: Path) -> Perturbations:
+    """Read a gap file; see :func:`load_gap`."""
+    try:
+        return Perturbations(**(yaml.safe_load(path.read_text()) or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"The gap file {path.name} is wrong at '{key}': {first['msg']}.") from error
+    except (TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"The gap file {path.name} is not a YAML mapping; see default.yaml.") from error
