@@ -60,7 +60,9 @@ def random_state(step: int, seed: int = 0) -> RobotState:
     )
 
 
-def make_adapter(base: OnnxPolicy, layers: list[Layer], version: int = 1, size: float = 0.1, **kwargs) -> Adapter:
+def make_adapter(
+    base: OnnxPolicy, layers: list[Layer], version: int = 1, size: float = 0.1, **kwargs
+) -> Adapter:
     """A random rank-2 adapter; ``size`` 0 makes the one with B = 0. The probe is answered rightly."""
     rng = np.random.default_rng(version)
 

@@ -80,9 +80,7 @@ class CheckpointStore:
             try:
                 state, counters = _read(path)
             except (OSError, ValueError, KeyError, RuntimeError, EOFError, SafetensorError) as error:
-                notes.append(
-                    f"The checkpoint {path.name} is damaged ({_line(error)}); it was left out."
-                )
+                notes.append(f"The checkpoint {path.name} is damaged ({_line(error)}); it was left out.")
                 continue
             agent.load_state_dict(state)
             return Restored(path, counters, tuple(notes))

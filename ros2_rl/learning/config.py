@@ -18,8 +18,12 @@ class SlowRLConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # What learns
-    mode: Literal["lora", "full"] = Field("lora", description="actor: adapters, or all of its weight matrices")
-    adapt_critic: Literal["lora", "full", "none"] = Field("lora", description="the critic: adapters, all of it, or nothing learns")
+    mode: Literal["lora", "full"] = Field(
+        "lora", description="actor: adapters, or all of its weight matrices"
+    )
+    adapt_critic: Literal["lora", "full", "none"] = Field(
+        "lora", description="the critic: adapters, all of it, or nothing learns"
+    )
     rank: int = Field(1, ge=1, le=64, description="rank of the actor's adapters")
     alpha: float = Field(4.0, gt=0, le=256, description="scale of the actor's adapters is alpha / rank")
     critic_rank: int = Field(1, ge=1, le=64, description="rank of the critic's adapters")

@@ -7,13 +7,15 @@ loop, which makes them on the spot.
 from dataclasses import dataclass
 from pathlib import Path
 
+from ros2_rl.errors import ConfigError
+from ros2_rl.learning.checkpoint import CheckpointStore, Restored, export_merged
 from ros2_rl.learning.config import SlowRLConfig
 from ros2_rl.learning.ppo import SlowRL
 from ros2_rl.learning.rollout import Batch, Rollout
 from ros2_rl.learning.session import Label, Learn, Restore, Session, SessionConfig
 from ros2_rl.learning.stats import UpdateStats
 from ros2_rl.policy.adapter import Adapter
-from ros2_rl.policy.onnx_policy import OnnxPolicy
+from ros2_rl.policy.onnx_policy import OnnxPolicy, write_bytes
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
@@ -52,15 +54,44 @@ class FineTuning:
         self.rollout = Rollout(learner.fall_blame_steps)
         self.session = Session(session.model_copy(update=changes), task, robot, seed, self._collect)
         self.version = 0
+        self._store: CheckpointStore | None = None
+
+    def keep(self, folder: Path) -> None:
+        """Write a checkpoint into ``folder`` after every update."""
+        self._store = CheckpointStore(folder)
+
+    def resume(self, folder: Path) -> Restored:
+        """Go on from the newest intact checkpoint in ``folder``.
+
+        Raises:
+            ConfigError: there is none, or it belongs to another base policy.
+        """
+        restored = CheckpointStore(folder).load_latest(self.learner)
+        if restored is None:
+            raise ConfigError(f"There is no checkpoint in {folder}; give the run_dir of an earlier run.")
+        self.session.resume(restored.counters)
+        self.version = restored.counters["version"]
+        return restored
+
+    def initial(self) -> Adapter:
+        """The adapter before the first update: at the very start the base's actions, bit for bit."""
+        return self._adapter(0, 0)
 
     def drain(self) -> Batch:
         """The batch of the window that has just ended; belongs to the thread of the session."""
         return self.rollout.drain()
 
     def learn(self, event: Learn, batch: Batch) -> Update:
-        """Make an update; slow, and the only user of the learner while it runs."""
+        """Make an update; slow, and the only user of the learner while it runs.
+
+        Raises:
+            ConfigError: the checkpoint cannot be written.
+        """
         stats = self.learner.update(batch)
-        return Update(self._adapter(event.activate_at_step, event.next_at_step), stats)
+        update = Update(self._adapter(event.activate_at_step, event.next_at_step), stats)
+        if self._store is not None:
+            self._store.save(self.learner, self.session.state())
+        return update
 
     def restore(self, event: Restore) -> Adapter:
         """Make an earlier version act again, under a new version number.
@@ -70,6 +101,12 @@ class FineTuning:
         """
         self.learner.rollback(event.version)
         return self._adapter(event.activate_at_step, 0)
+
+    def export(self, run_dir: Path) -> None:
+        """Write ``adapter.safetensors`` and the merged ``policy.onnx`` of the newest version."""
+        adapter = self.learner.adapter(max(self.version, 1))
+        write_bytes(run_dir / "adapter.safetensors", adapter.to_bytes())
+        export_merged(run_dir / "policy.onnx", self.policy, adapter)
 
     def _adapter(self, activate_at_step: int, next_at_step: int) -> Adapter:
         self.version += 1

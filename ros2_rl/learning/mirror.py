@@ -69,13 +69,8 @@ class Mirror:
 
 def _joints(names: tuple[str, ...]) -> tuple[list[int], list[float]]:
     """Index of each joint's partner, and the sign: that of a hip is −1, its axis points ahead."""
-    partners = [
-        name.translate(str.maketrans("LR", "RL", "")) if name[1:2] in "LR" else name for name in names
-    ]
-    partners = [name[0] + partner[1] + name[2:] for name, partner in zip(names, partners, strict=True)]
-    lonely = [
-        name for name, partner in zip(names, partners, strict=True) if partner not in names or partner == name
-    ]
+    partners = [name[:1] + {"L": "R", "R": "L"}.get(name[1:2], "") + name[2:] for name in names]
+    lonely = [name for name, partner in zip(names, partners, strict=True) if partner not in names]
     if lonely:
         raise ConfigError(f"The joint {lonely[0]} has no mirror image; switch mirror_augmentation off.")
     return [names.index(partner) for partner in partners], [-1.0 if "hip" in name else 1.0 for name in names]

@@ -96,7 +96,7 @@ class Rollout:
         ``fell`` says that the supervisor counted a fall between the two records.
         """
         self._settle(record, actor)
-        if fell:
+        if fell and actor != POLICY:
             self._blame(record.step)
         if actor != POLICY:
             self.counts.overridden += 1

@@ -9,7 +9,7 @@ in-process loop run the same session.
 import enum
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -146,7 +146,7 @@ class Session:
         self._best = (-np.inf, 0)
         self._train_start = 0
         self._first_train_step = 0
-        self._last_look = 0
+        self._last_look = 0.0
         self._window = 0
         self._window_return: list[float] = []
         self._finishing = ""
@@ -155,6 +155,9 @@ class Session:
 
     def begin(self) -> list[Event]:
         """The first phase, at the fixed stamp ``start_s``."""
+        if self.returns:  # resumed: what the robot does with and without the gap is known
+            self._first_train_step = round(self.config.start_s * 1e9) // STEP_NS
+            return self._train(self._first_train_step)
         self._kind = Kind.PRETRAINED if self.config.measure_pretrained else Kind.ZERO_SHOT
         start = round(self.config.start_s * 1e9) // STEP_NS
         return self._evaluate(self._kind, start)
@@ -176,6 +179,26 @@ class Session:
             self._held.popleft()
             events += self._outcome(current, after)
         return events
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed session must know, as plain values for a checkpoint."""
+        return {
+            "seed": self.seed,
+            "returns": dict(self.returns),
+            "counters": asdict(self.counters),
+            "curve": list(self.curve),
+            "looks": self._looks,
+            "version": self._version,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state` was taken; :meth:`begin` then starts with training."""
+        self.returns = dict(state["returns"])
+        self.counters = Counters(**state["counters"])
+        self.curve = list(state["curve"])
+        self._looks, self._version = state["looks"], state["version"]
+        self._best = (self.returns.get("zero_shot", -np.inf), 0)
+        self._last_look = self.robot_minutes
 
     def stop(self) -> list[Event]:
         """End the session with a final evaluation as soon as possible."""
@@ -260,6 +283,11 @@ class Session:
     @property
     def task_episode_steps(self) -> int:
         return round(self.task.episode / self.task.step_dt)
+
+    @property
+    def best_version(self) -> int:
+        """Version with the best look so far; 0 is the base."""
+        return self._best[1]
 
     @property
     def robot_minutes(self) -> float:

@@ -26,6 +26,21 @@ def header_stamp(raw: bytes) -> int:
     return sec * NS_PER_S + nanosec
 
 
+def layout_stamp(raw: bytes) -> int:
+    """Stamp of a serialised multi-array: the sizes of its dimensions ``sec`` and ``nanosec`` (CDR)."""
+    number = struct.Struct("<I" if raw[1] & 1 else ">I")
+    stamp, at = {b"sec": 0, b"nanosec": 0}, 8
+    for _ in range(number.unpack_from(raw, 4)[0]):
+        length = number.unpack_from(raw, at)[0]
+        label = raw[at + 4 : at + 3 + length]  # without the closing zero
+        at += 4 + length
+        at += -at % 4
+        if label in stamp:
+            stamp[label] = number.unpack_from(raw, at)[0]
+        at += 8  # size and stride
+    return stamp[b"sec"] * NS_PER_S + stamp[b"nanosec"]
+
+
 class Gate(CallbackGroup):
     """Lets the executor wait for the inputs behind it only while it is open."""
 

@@ -17,9 +17,9 @@ from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float32MultiArray
 
 from ros2_rl.nodes.conversions import JointOrder, reliable, to_ns
-from ros2_rl.nodes.polling import Gate, PolledInput, header_stamp
+from ros2_rl.nodes.polling import Gate, PolledInput, header_stamp, layout_stamp
 from ros2_rl.policy.schedule import CommandInbox
-from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotDescription, RobotState
+from ros2_rl.robots import BaseEstimate, RobotDescription, RobotState
 
 ESTIMATE_MAX_AGE_NS = 100_000_000
 """In real time an older estimate counts as none."""
@@ -69,7 +69,7 @@ class StepInputs:
 
         sensor = qos_profile_sensor_data
         self._imu = polled(Imu, "imu/data", sensor)
-        self._contacts = polled(Float32MultiArray, "contacts", sensor, _contacts_stamp)
+        self._contacts = polled(Float32MultiArray, "contacts", sensor, layout_stamp)
         self._cmd_vel = polled(TwistStamped, "cmd_vel", reliable(10))
         # The input that comes last starts the step: the odometry in lockstep, else the joints.
         if lockstep:
@@ -158,9 +158,3 @@ def _base_estimate(odom: Odometry, contacts: np.ndarray) -> BaseEstimate:
         contacts=contacts,
         lin_vel_cov=np.asarray(odom.twist.covariance).reshape(6, 6)[:3, :3],
     )
-
-
-def _contacts_stamp(raw: bytes) -> int:
-    """Stamp of a ``contacts`` message: the sizes of its dimensions ``sec`` and ``nanosec``."""
-    sizes = {dim.label: dim.size for dim in deserialize_message(raw, Float32MultiArray).layout.dim}
-    return sizes.get("sec", 0) * NS_PER_S + sizes.get("nanosec", 0)

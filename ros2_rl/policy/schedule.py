@@ -45,9 +45,10 @@ class CommandInbox:
 
     def answering(self, stamp_ns: int) -> np.ndarray | None:
         """The first command stamped at the control step before ``stamp_ns`` or later, if there."""
-        first = stamp_ns - self._step_ns
+        first = min(stamp_ns - self._step_ns, max(self._kept, default=0))
         self._kept = {stamp: kept for stamp, kept in self._kept.items() if stamp >= first}
-        return self._kept[min(self._kept)][1] if self._kept else None
+        stamp = min(self._kept, default=-1)
+        return self._kept[stamp][1] if stamp >= stamp_ns - self._step_ns else None
 
 
 class NoiseSchedule:

@@ -14,10 +14,10 @@ class TickStats:
         self._last_step: int | None = None
 
     def add(self, step: int, duration_s: float, consecutive: bool) -> None:
-        """One tick; steps that were left out count as missed where ticks should be ``consecutive``."""
+        """One tick; steps left out between two ``consecutive`` ones count as missed."""
         if consecutive and self._last_step is not None and step > self._last_step:
             self.missed += step - self._last_step - 1
-        self._last_step = step
+        self._last_step = step if consecutive else None
         self.ticks += 1
         self._durations.append(duration_s)
 

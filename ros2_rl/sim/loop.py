@@ -105,6 +105,7 @@ class Robot:
 def run(robot: Robot, tuning: FineTuning, report: Callable[[Report], None]) -> str:
     """Run a session to its end; returns why it ended."""
     session = tuning.session
+    robot.runtime.submit(tuning.initial().to_bytes())
     todo: list[Event] = session.begin()
     while True:
         for event in todo:

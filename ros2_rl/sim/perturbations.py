@@ -1,20 +1,25 @@
 """What makes the simulated robot differ from the nominal one: the reality gap, and sensor noise."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import available, share_path
 
 LEGS = ("FL", "FR", "RL", "RR")
+AXES = ("x", "y", "z")
 
 
 class SensorNoise(BaseModel):
     """Standard deviations of white noise, per sample; biases are constant."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     gyro: float = Field(default=0.02, ge=0, le=1, description="rad/s")
     accel: float = Field(default=0.15, ge=0, le=5, description="m/s²")
     orientation: float = Field(default=0.005, ge=0, le=0.2, description="rad")
@@ -30,11 +35,11 @@ class SensorNoise(BaseModel):
 class Perturbations(BaseModel):
     """One reality gap; the defaults are the nominal robot with its normal sensor noise."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     actuation_delay_ms: float = Field(default=0.0, ge=0, le=100, description="command to torque, ms")
     leg_strength: dict[str, float] = Field(default_factory=dict, description="factor on a leg's torque")
     gain_scale: float = Field(default=1.0, gt=0, le=2, description="factor on all PD gains")
-    payload_kg: float = Field(default=0.0, ge=-3, le=10, description="mass on the trunk, kg")
+    payload_kg: float = Field(default=0.0, ge=0, le=10, description="mass on the trunk, kg")
     payload_offset: tuple[float, float, float] = Field(
         default=(0.0, 0.0, 0.06), description="where the payload sits in the base frame, m"
     )
@@ -54,6 +59,74 @@ class Perturbations(BaseModel):
         return legs
 
 
+@dataclass(frozen=True)
+class Setting:
+    """One number of a gap, as a parameter of a node: ``leg_strength_FL``, ``noise_gyro``..."""
+
+    name: str
+    low: float
+    high: float
+    description: str
+
+
+def settings() -> list[Setting]:
+    """All numbers of a gap, flat; a vector's elements end in ``_x``, ``_y``, ``_z``."""
+    found = []
+    for name, field in Perturbations.model_fields.items():
+        text = str(field.description)
+        if name == "leg_strength":
+            found += [Setting(f"{name}_{leg}", 0.0, 2.0, text) for leg in LEGS]
+        elif name == "payload_offset":
+            found += [Setting(f"{name}_{axis}", -1.0, 1.0, text) for axis in AXES]
+        elif name == "noise":
+            found += [_setting(f"noise_{key}", sub) for key, sub in SensorNoise.model_fields.items()]
+        else:
+            found.append(_setting(name, field))
+    return found
+
+
+def flatten(gap: Perturbations) -> dict[str, float]:
+    """The values of all :func:`settings`."""
+    values: dict[str, float] = {}
+    for name, value in gap:
+        if name == "leg_strength":
+            values |= {f"{name}_{leg}": value.get(leg, 1.0) for leg in LEGS}
+        elif name == "payload_offset":
+            values |= {f"{name}_{axis}": v for axis, v in zip(AXES, value, strict=True)}
+        elif name == "noise":
+            values |= {f"noise_{key}": v for key, v in value}
+        else:
+            values[name] = value
+    return values
+
+
+def unflatten(values: dict[str, float]) -> Perturbations:
+    """Inverse of :func:`flatten`.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+    gap: dict[str, Any] = {}
+    for name in Perturbations.model_fields:
+        if name == "leg_strength":
+            legs = {leg: values[f"{name}_{leg}"] for leg in LEGS}
+            gap[name] = {leg: value for leg, value in legs.items() if value != 1.0}
+        elif name == "payload_offset":
+            gap[name] = tuple(values[f"{name}_{axis}"] for axis in AXES)
+        elif name == "noise":
+            gap[name] = {key: values[f"noise_{key}"] for key in SensorNoise.model_fields}
+        else:
+            gap[name] = values[name]
+    return Perturbations(**gap)
+
+
+def _setting(name: str, field: FieldInfo) -> Setting:
+    """Bounds of a number, as its pydantic field has them."""
+    low = next(getattr(m, "ge", getattr(m, "gt", None)) for m in field.metadata if isinstance(m, Ge | Gt))
+    high = next(getattr(m, "le", getattr(m, "lt", None)) for m in field.metadata if isinstance(m, Le | Lt))
+    return Setting(name, float(low), float(high), str(field.description))
+
+
 def load_gap(name: str) -> Perturbations:
     """Read ``config/gaps/<name>.yaml``.
 
@@ -71,8 +144,16 @@ def read_gap(path: Path) -> Perturbations:
     try:
         return Perturbations(**(yaml.safe_load(path.read_text()) or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"The gap file {path.name} is wrong at '{key}': {first['msg']}.") from error
+        raise ConfigError(f"The gap file {path.name} is wrong: {explain(error)}.") from error
     except (TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"The gap file {path.name} is not a YAML mapping; see default.yaml.") from error
+
+
+def explain(error: ValidationError) -> str:
+    """The first fault of a perturbation: its key, what is wrong, and what is allowed."""
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] != "extra_forbidden":
+        return f"'{key}' is {first['input']!r}; {first['msg'].removeprefix('Value error, ')}"
+    model = SensorNoise if first["loc"][0] == "noise" else Perturbations
+    return f"'{key}' is unknown; allowed are {', '.join(model.model_fields)}"

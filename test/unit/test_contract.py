@@ -46,7 +46,9 @@ def test_any_text_in_the_metadata_is_read_or_refused(changes: dict[str, str]) ->
 
 def test_a_file_of_mjlab_gets_our_defaults() -> None:
     theirs = {key: value for key, value in metadata().items() if key in MJLAB_KEYS}
-    theirs["observation_names"] = "base_lin_vel,base_ang_vel,projected_gravity,joint_pos,joint_vel,actions,command"
+    theirs["observation_names"] = (
+        "base_lin_vel,base_ang_vel,projected_gravity,joint_pos,joint_vel,actions,command"
+    )
     theirs["action_scale"] = ",".join(["0.373"] * 12)
     contract = Contract.from_metadata(theirs)
     contract.check(ROBOT)

@@ -15,7 +15,14 @@ from ros2_rl.robots import BaseEstimate, projected_gravity
 
 COMMAND, CLOCK = np.array((0.5, -0.1, 0.2)), np.array((0.6, 0.8))
 LAST = np.linspace(-1.0, 1.0, 12)
-PER_JOINT = ("joint_names", "joint_stiffness", "joint_damping", "default_joint_pos", "action_scale", "log_std")
+PER_JOINT = (
+    "joint_names",
+    "joint_stiffness",
+    "joint_damping",
+    "default_joint_pos",
+    "action_scale",
+    "log_std",
+)
 
 
 def build(contract: Contract, step: int = 1) -> np.ndarray:

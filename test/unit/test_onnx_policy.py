@@ -15,6 +15,7 @@ from policy_rig import CONTRACT, ROBOT, random_layers, write_random
 from ros2_rl.errors import ContractError
 from ros2_rl.policy.mlp import activation, build_model, linear_layers, with_contract, with_weights
 from ros2_rl.policy.onnx_policy import Layer, OnnxPolicy, write_policy
+from ros2_rl.tasks import load_task
 
 torch.set_num_threads(1)
 ACTIVATIONS = {"elu": torch.nn.ELU, "relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
@@ -44,7 +45,9 @@ def matmul_model(layer: Layer) -> onnx.ModelProto:
     ]
     tensors = [numpy_helper.from_array(np.ascontiguousarray(layer.weight.T), "w")]
     tensors.append(numpy_helper.from_array(layer.bias, "b"))
-    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, w]) for n, w in (("obs", 47), ("actions", 12))]
+    ports = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, w]) for n, w in (("obs", 47), ("actions", 12))
+    ]
     graph = helper.make_graph(nodes, "g", ports[:1], ports[1:], tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
@@ -153,3 +156,11 @@ def test_the_policy_does_what_it_did_when_it_was_reviewed() -> None:
 
 def test_the_robot_is_the_one_of_the_contract(tmp_path: Path) -> None:
     OnnxPolicy(write_random(tmp_path / "p.onnx")).check(ROBOT)
+
+
+def test_the_shipped_trot_fits_robot_and_task_and_takes_adapters() -> None:
+    task = load_task("trot")
+    policy = OnnxPolicy(task.policy_path)
+    policy.check(ROBOT, task)
+    layers = linear_layers(policy.model)
+    assert (layers[0].weight.shape[1], len(layers[-1].weight)) == (47, 12)

@@ -1,0 +1,64 @@
+# The project's verbs. Each makes the set-up first when it is due.
+#   make finetune ARGS="task:=trot headless:=true"
+#   make test
+# Where the registry's PyTorch brings CUDA along, PIP_EXTRA_INDEX_URL can name an index of CPU builds.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+STANDIN := $(VENV)/.ros2_minimal
+BUILT := install/.built
+
+# As in any ROS 2 workspace, with discovery kept on this machine unless the user says otherwise.
+WORKSPACE = . $(BIN)/activate && . install/setup.sh && export PYTHONPATH="$(CURDIR):$$PYTHONPATH" && \
+	export ROS_AUTOMATIC_DISCOVERY_RANGE="$${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
+PYTEST = $(WORKSPACE) && python -m pytest
+
+.PHONY: setup build finetune test test-fast check format clean
+
+setup: $(BUILT)
+
+$(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-r requirements.txt -r requirements-dev.txt
+	touch $@
+
+# A real ROS 2, where there is one, comes first.
+$(STANDIN): $(INSTALLED) ros2_minimal/pyproject.toml
+	$(BIN)/python -c "import launch_ros" 2>/dev/null || $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --no-deps --no-build-isolation --editable ./ros2_minimal
+	touch $@
+
+$(BUILT): $(STANDIN) package.xml setup.py setup.cfg $(wildcard launch/* urdf/*) $(shell find config -type f -o -type d)
+	$(MAKE) build
+
+build: $(STANDIN)
+	. $(BIN)/activate && python -m colcon --log-base log build --base-paths . --packages-select ros2_rl \
+		--merge-install --symlink-install --event-handlers console_direct- console_cohesion-
+	touch $(BUILT)
+
+finetune: setup
+	@$(WORKSPACE) && exec ros2 launch ros2_rl finetune.launch.py $(ARGS)
+
+test: setup
+	$(PYTEST) -n 2 test/unit
+	$(PYTEST) test/graph
+	$(PYTEST) test/scenario
+
+test-fast: setup
+	$(PYTEST) -n 2 test/unit
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy ros2_rl
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build install log $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

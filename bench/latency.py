@@ -1,0 +1,31 @@
+"""State-to-command latency in real time, while the learner trains.
+
+From the publication of a state at a policy tick to the arrival of the command that answers it
+with the policy's target of that very state. Must: p99 < 5 ms and no missed tick.
+
+    python bench/latency.py [--quick] [--out FILE]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from launching import finetune, write_result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="1 robot minute of training instead of 4")
+    parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
+    args = parser.parse_args()
+    data = finetune({"speed": 1, "seed": 1, "minutes": 1 if args.quick else 4})
+    figures = {f"state_to_command_ms_{k}": v for k, v in data["state_to_command_ms"].items()}
+    figures |= {"missed_ticks": data["missed_ticks"], "real_time_factor": data["real_time_factor"]}
+    for name, value in figures.items():
+        print(f"{name:28s} {value:.3f}")
+    write_result(args.out, figures)
+    return 0 if figures["state_to_command_ms_p99"] < 5.0 and figures["missed_ticks"] == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

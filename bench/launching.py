@@ -1,0 +1,35 @@
+"""Runs the launch file as a user does and reads what it left behind."""
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+def finetune(arguments: dict[str, object], run_dir: Path | None = None, timeout_s: float = 3600.0) -> dict:
+    """``ros2 launch ros2_rl finetune.launch.py`` with these arguments; its ``summary.json``.
+
+    Raises:
+        RuntimeError: the launch failed; its last lines are in the message.
+    """
+    run_dir = run_dir or Path(tempfile.mkdtemp(prefix="ros2_rl_"))
+    given = [f"{key}:={value}" for key, value in arguments.items()]
+    command = ["ros2", "launch", "ros2_rl", "finetune.launch.py", *given, f"run_dir:={run_dir}"]
+    environment = os.environ | {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / "launch.log").open("w") as log:
+        result = subprocess.run(
+            command, stdout=log, stderr=subprocess.STDOUT, timeout=timeout_s, env=environment, check=False
+        )
+    summary = run_dir / "summary.json"
+    if result.returncode != 0 or not summary.is_file():
+        tail = (run_dir / "launch.log").read_text().splitlines()[-15:]
+        raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n" + "\n".join(tail))
+    return json.loads(summary.read_text())
+
+
+def write_result(path: Path | None, figures: dict[str, float | None]) -> None:
+    """Flat JSON, figure: value."""
+    if path is not None:
+        path.write_text(json.dumps(figures, indent=2) + "\n")

@@ -1,0 +1,94 @@
+"""The feet's part of a state: ``foot_forces``, joined by stamp and in robot order.
+
+A multi-array has no header: its stamp stands in the sizes of the dimensions ``sec`` and ``nanosec``. A
+driver that leaves them out is taken at its latest word.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from std_msgs.msg import Float32MultiArray
+
+from ros2_rl.nodes.polling import Gate, PolledInput, layout_stamp
+from ros2_rl.robots import RobotDescription, RobotState
+
+MAX_AGE_NS = 20_000_000
+"""Older stamped forces are not used; then the joint torques tell of the contacts."""
+
+
+class FootInput:
+    """Hands a state on with its foot forces.
+
+    ``foot_forces`` is sent before ``joint_states``, so it is fetched when a state is there and wakes
+    nobody. Should it be late it is waited for, until the next state at the longest; feet that have
+    been silent for ``MAX_AGE_NS``, or never heard, are not waited for.
+    """
+
+    def __init__(self, node: Node, robot: RobotDescription, on_state: Callable[[RobotState], None]):
+        self._node, self._feet, self._on_state = node, robot.feet, on_state
+        self._order: dict[tuple[str, ...], list[int] | None] = {}
+        self._pending: RobotState | None = None
+        self._none = np.zeros(0)
+        self._heard_ns = -MAX_AGE_NS - 1
+        self._gate = Gate()
+        self._input = PolledInput(
+            node, Float32MultiArray, "foot_forces", qos_profile_sensor_data,
+            self._gate, self._on_late, layout_stamp,
+        )  # fmt: skip
+
+    def join(self, state: RobotState) -> None:
+        """Take a state without forces."""
+        if self._pending is not None:
+            self._hand_over(self._pending, self._newest(self._pending.stamp_ns))
+        message = self._input.at(state.stamp_ns)
+        if message is not None:
+            self._heard_ns = state.stamp_ns
+        elif 0 <= state.stamp_ns - self._heard_ns <= MAX_AGE_NS:
+            self._pending, self._gate.open = state, True
+            return
+        self._hand_over(state, message or self._newest(state.stamp_ns))
+
+    def _on_late(self) -> None:
+        state = self._pending
+        message = None if state is None else self._input.at(state.stamp_ns)
+        if state is not None and message is not None:
+            self._heard_ns = state.stamp_ns
+            self._hand_over(state, message)
+
+    def _newest(self, stamp_ns: int) -> Float32MultiArray | None:
+        """The latest word of the feet, if it is not old or has no stamp."""
+        stamped = self._input.newest(stamp_ns, MAX_AGE_NS)
+        if stamped is not None:
+            return stamped
+        message = self._input.newest(stamp_ns, stamp_ns)
+        return message if message is not None and "sec" not in _labels(message) else None
+
+    def _hand_over(self, state: RobotState, message: Float32MultiArray | None) -> None:
+        self._pending, self._gate.open = None, False
+        state.foot_force = self._none if message is None else self._sorted(message)
+        self._on_state(state)
+
+    def _sorted(self, message: Float32MultiArray) -> np.ndarray:
+        """Forces in robot order, (F,), N; empty when a foot is missing."""
+        labels = _labels(message)
+        if labels not in self._order:
+            self._order[labels] = self._index(labels)
+        order = self._order[labels]
+        force = np.asarray(message.data, dtype=float)
+        return self._none if order is None or max(order) >= force.size else force[order]
+
+    def _index(self, labels: tuple[str, ...]) -> list[int] | None:
+        missing = [foot for foot in self._feet if foot not in labels]
+        if not missing:
+            return [labels.index(foot) for foot in self._feet]
+        self._node.get_logger().warning(
+            f"foot_forces lacks {', '.join(missing)}, so joint torques tell of the contacts; "
+            "label its dimensions with the feet's names."
+        )
+        return None
+
+
+def _labels(message: Float32MultiArray) -> tuple[str, ...]:
+    return tuple(dim.label for dim in message.layout.dim)

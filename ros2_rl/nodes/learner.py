@@ -1,0 +1,300 @@
+"""Node ``learner``: runs a fine-tuning session; updates are made in a thread of their own.
+
+It hears ``policy/step`` and ``supervisor/state``, and says ``learner/phase`` and
+``policy/adapter``. The robot does not wait for it: it may die, and the last good policy goes on.
+"""
+
+import queue
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_msgs.msg import Float32MultiArray, UInt8MultiArray
+from std_srvs.srv import Trigger
+
+from ros2_rl.learning.config import load_learner
+from ros2_rl.learning.finetune import FineTuning, Update
+from ros2_rl.learning.run_log import RunLog, plot_curves, print_summary, progress_line, summary
+from ros2_rl.learning.session import (
+    Announce,
+    Event,
+    Finish,
+    Label,
+    Learn,
+    Report,
+    Restore,
+    SessionConfig,
+)
+from ros2_rl.nodes._main import run
+from ros2_rl.nodes.conversions import reliable, status_msg, status_values
+from ros2_rl.policy.adapter import Adapter
+from ros2_rl.policy.step import unpack
+from ros2_rl.robots import load_robot
+from ros2_rl.tasks import load_task
+
+_GRACE_S = 10.0
+"""Wall time without any control step after which the learner says that it waits."""
+
+
+class LearnerNode(Node):
+    """Topics, services and a thread around :class:`FineTuning`."""
+
+    def __init__(self) -> None:
+        super().__init__("learner")
+        self._declare()
+        value = self._value
+        robot, self._task = load_robot(value("robot")), load_task(value("task"))
+        config = load_learner(value("learner"))
+        policy = Path(value("policy") or self._task.policy_path)
+        session = SessionConfig(
+            minutes=value("minutes"), goal=value("goal"), measure_pretrained=value("measure_pretrained")
+        )
+        self._run_dir = Path(value("run_dir") or Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
+        self._log = RunLog(self._run_dir)
+        self._tuning = FineTuning(
+            session, config, self._task, robot, policy, self._task.critic_path, value("seed")
+        )
+        self._session = self._tuning.session
+        self._reports: list[Report] = []
+        self._robot: dict[str, float] = {}
+        self._finished = ""
+        self._begin = self._last_step = time.monotonic()
+        self._first_stamp = self._stamp = 0
+        self._work: queue.Queue[tuple[Learn | Restore, object] | None] = queue.Queue()
+        self._done: queue.Queue[tuple[Adapter, Update | None] | Exception] = queue.Queue()
+        self._worker = threading.Thread(target=self._learn_forever, daemon=True)
+        self._connect()
+        self._worker.start()
+        self.get_logger().info(f"The run is kept in {self._run_dir}.")
+        if value("resume"):
+            restored = self._tuning.resume(Path(value("resume")) / "checkpoints")
+            for note in restored.notes:
+                self.get_logger().warning(note)
+        self._tuning.keep(self._run_dir / "checkpoints")
+        self._publish(self._tuning.initial())
+        self._carry_out(self._session.begin())
+
+    @property
+    def exit_status(self) -> int:
+        """0 when the session came to its end."""
+        return 0 if self._finished in ("goal", "budget") else 1
+
+    def close(self) -> None:
+        """Keep what was learned: summary, curves, adapter and merged policy."""
+        self._work.put(None)
+        self._worker.join(timeout=3.0)
+        self._save()
+        data = summary(self._session, time.monotonic() - self._begin, self._figures(), self._value("gap"))
+        data["ended"] = self._finished or "interrupted"
+        self._log.write_json("summary.json", data)
+        if self._finished:
+            plot_curves(self._session, self._reports, self._run_dir / "curves.png")
+            print_summary(data)
+            sys.stdout.flush()
+        self._log.close()
+
+    # ---- set-up
+
+    def _declare(self) -> None:
+        minutes = [FloatingPointRange(from_value=0.1, to_value=10_000.0)]
+        share = [FloatingPointRange(from_value=0.0, to_value=2.0)]
+        seeds = [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]
+        for name, default, description, limits in (
+            ("robot", "go2", "robot, as in config/robots", {}),
+            ("task", "trot", "task, as in config/tasks", {}),
+            ("learner", "slowrl", "learner, as in config/learners", {}),
+            ("policy", "", "base policy (ONNX); empty: that of the task", {}),
+            ("gap", "default", "name of the gap, for the summary", {}),
+            ("minutes", 75.0, "budget of training, robot minutes", {"floating_point_range": minutes}),
+            ("goal", 0.9, "recovered fraction at which it ends", {"floating_point_range": share}),
+            ("measure_pretrained", True, "evaluate without the gap first (simulator only)", {}),
+            ("seed", 1, "seed of the run", {"integer_range": seeds}),
+            ("run_dir", "", "folder of the run; empty: runs/<time>", {}),
+            ("resume", "", "run_dir of an earlier run to go on from; empty: start anew", {}),
+        ):
+            self.declare_parameter(
+                name, default, ParameterDescriptor(description=description, read_only=True, **limits)
+            )
+
+    def _value(self, name: str):
+        return self.get_parameter(name).value
+
+    def _connect(self) -> None:
+        self._pub_phase = self.create_publisher(DiagnosticStatus, "learner/phase", reliable(10, True))
+        self._pub_adapter = self.create_publisher(UInt8MultiArray, "policy/adapter", reliable(1, True))
+        self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_label, reliable(100, True))
+        self.create_subscription(Float32MultiArray, "policy/step", self._on_step, reliable(2000))
+        self.create_subscription(DiagnosticStatus, "policy/active", self._on_active, reliable(1, True))
+        self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
+        for name in ("pause", "resume", "save", "rollback"):
+            self.create_service(Trigger, f"learner/{name}", getattr(self, f"_{name}_service"))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(0.02, self._collect_updates, clock=steady)
+        self.create_timer(1.0, self._each_second, clock=steady)
+
+    # ---- what comes in
+
+    def _on_label(self, msg: DiagnosticStatus) -> None:
+        values = status_values(msg)
+        try:
+            label = Label(int(values["stamp_ns"]), values["actor"], int(values["falls"]))
+        except (KeyError, ValueError):
+            self.get_logger().error("supervisor/state lacks its stamp or actor; it is ignored.", once=True)
+            return
+        self._session.on_label(label)
+
+    def _on_step(self, msg: Float32MultiArray) -> None:
+        try:
+            record = unpack(np.asarray(msg.data), [(d.label, d.size) for d in msg.layout.dim])
+        except ValueError as error:
+            self.get_logger().error(f"A control step is dropped: {error}.", throttle_duration_sec=1.0)
+            return
+        self._last_step = time.monotonic()
+        self._stamp = record.stamp_ns
+        if not self._first_stamp:
+            self._first_stamp, self._first_wall = record.stamp_ns, self._last_step
+        self._carry_out(self._session.on_step(record))
+
+    def _on_active(self, msg: DiagnosticStatus) -> None:
+        if msg.level != DiagnosticStatus.OK:
+            self.get_logger().warning(f"policy/active: {msg.message} {status_values(msg)}")
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        """Latency and missed ticks, as the simulator measures them."""
+        for status in msg.status:
+            values = status_values(status)
+            if "missed_ticks" in values and "state_to_command_ms_p50" in values:
+                self._robot = {key: float(value) for key, value in values.items() if _is_number(value)}
+
+    # ---- what the session asks for
+
+    def _carry_out(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Announce):
+                phase = event.phase
+                self._pub_phase.publish(status_msg("learner/phase", phase.name, **phase.to_values()))
+            elif isinstance(event, Learn):
+                self._work.put((event, self._tuning.drain()))
+            elif isinstance(event, Restore):
+                self._work.put((event, None))
+            elif isinstance(event, Report):
+                self._report(event)
+            elif isinstance(event, Finish):
+                self._finished = event.reason
+
+    def _report(self, report: Report) -> None:
+        self._reports.append(report)
+        print(progress_line(self._session, report, self._real_time_factor()), flush=True)
+        self._log.scalars(report.values, self._session.counters.steps)
+
+    def _learn_forever(self) -> None:
+        """The learner's thread: one update after another."""
+        while (job := self._work.get()) is not None:
+            event, batch = job
+            try:
+                if isinstance(event, Learn):
+                    update = self._tuning.learn(event, batch)
+                    self._done.put((update.adapter, update))
+                else:
+                    self._done.put((self._tuning.restore(event), None))
+            except Exception as error:  # the node's thread reports it and ends the run
+                self._done.put(error)
+
+    def _publish(self, adapter: Adapter) -> None:
+        self._pub_adapter.publish(UInt8MultiArray(data=adapter.to_bytes()))
+
+    def _collect_updates(self) -> None:
+        while not self._done.empty():
+            done = self._done.get()
+            if isinstance(done, Exception):
+                raise done
+            adapter, update = done
+            self._publish(adapter)
+            if update is not None:
+                self._log.scalars(update.stats.scalars(), self._session.counters.steps)
+                if update.stats.reason:
+                    self.get_logger().warning(f"Update {update.stats.update} dropped: {update.stats.reason}.")
+        if self._finished and self._work.empty():
+            raise SystemExit(self.exit_status)
+
+    # ---- services, diagnostics
+
+    def _pause_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._session.paused = True
+        response.success, response.message = True, "Learning is paused; the robot goes on."
+        return response
+
+    def _resume_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._session.paused = False
+        response.success, response.message = True, "Learning goes on."
+        return response
+
+    def _save_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._save()
+        response.success, response.message = True, f"Saved to {self._run_dir}."
+        return response
+
+    def _rollback_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        version = self._session.best_version
+        self._work.put((Restore(version, 0), None))
+        response.success, response.message = True, f"Version {version} acts again at the next control step."
+        return response
+
+    def _save(self) -> None:
+        """Adapter and merged policy as files; each appears whole or not at all."""
+        self._tuning.export(self._run_dir)
+
+    def _real_time_factor(self) -> float:
+        if not self._first_stamp:
+            return 0.0
+        wall = max(time.monotonic() - self._first_wall, 1e-3)
+        return 1e-9 * (self._stamp - self._first_stamp) / wall
+
+    def _figures(self) -> dict[str, object]:
+        names = ("state_to_command_ms_p50", "state_to_command_ms_p99", "state_to_command_ms_max")
+        latency = {n.rsplit("_", 1)[1]: self._robot[n] for n in names if n in self._robot}
+        return {
+            "real_time_factor": round(self._real_time_factor(), 2),
+            "adapter_version": self._tuning.version,
+            "missed_ticks": int(self._robot.get("missed_ticks", 0)),
+            "state_to_command_ms": latency,
+        }
+
+    def _each_second(self) -> None:
+        silent = time.monotonic() - self._last_step
+        level, message = DiagnosticStatus.OK, self._session.phase.name if self._session.phase else "starting"
+        if silent > _GRACE_S:
+            level, message = DiagnosticStatus.WARN, f"no policy/step for {silent:.0f} s: is the executor running?"
+        values = {
+            "robot_minutes": f"{self._session.robot_minutes:.2f}",
+            "adapter_version": self._tuning.version,
+            "paused": self._session.paused,
+            "falls": self._session.counters.falls,
+            "queue": self._work.qsize(),
+        }
+        msg = DiagnosticArray(status=[status_msg("learner", message, level, **values)])
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._pub_diagnostics.publish(msg)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(LearnerNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Node ``practice``: asks for velocities, so that nobody has to hold a joystick while it learns.
+
+One ``cmd_vel`` a control step, stamped with the ``odom`` it answers; ``ros2_rl.tasks.practice`` says
+what to ask for. A stamp seen again is answered as before.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.learning.phase import IDLE, TRAIN, Phase
+from ros2_rl.nodes._main import run
+from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_ns, to_time
+from ros2_rl.nodes.polling import header_stamp
+from ros2_rl.robots import BaseEstimate, load_robot
+from ros2_rl.tasks import load_task
+from ros2_rl.tasks.clock import STEP_NS, step_number
+from ros2_rl.tasks.practice import PhaseSchedule, PracticeCommands
+
+
+class Practice(Node):
+    """Answers ``odom`` with ``cmd_vel``, following ``learner/phase``."""
+
+    def __init__(self) -> None:
+        super().__init__("practice")
+        self._declare()
+        default = self._value("default_phase")
+        if default not in (TRAIN, IDLE):
+            raise ConfigError(f"The parameter default_phase is '{default}': set it to '{TRAIN}' or '{IDLE}'.")
+        self._phases = PhaseSchedule(default)
+        self._practice = PracticeCommands(
+            load_task(self._value("task")).command_ranges,
+            self._value("geofence_radius_m"),
+            self._value("resample_s"),
+            self._value("seed"),
+        )
+        self._answer = TwistStamped()
+        self._answer.header.frame_id = load_robot(self._value("robot")).base_link
+        self._stamp_ns, self._phase = -1, Phase(default, 0)
+        self._answered = self._refused = 0
+        self._connect()
+
+    def _declare(self) -> None:
+        metres = {"floating_point_range": [FloatingPointRange(from_value=0.5, to_value=1000.0)]}
+        seconds = {"floating_point_range": [FloatingPointRange(from_value=0.1, to_value=600.0)]}
+        seeds = {"integer_range": [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]}
+        for name, default, text, limits in (
+            ("robot", "go2", "robot, as in config/robots", {}),
+            ("task", "trot", "task whose commands are practised, as in config/tasks", {}),
+            ("default_phase", TRAIN, "until a phase is announced: train or idle", {}),
+            ("geofence_radius_m", 3.0, "distance from the start at which it is steered back, m", metres),
+            ("resample_s", 4.0, "time between two commands, s", seconds),
+            ("seed", 0, "seed of the practice commands", seeds),
+        ):
+            self.declare_parameter(
+                name, default, ParameterDescriptor(description=text, read_only=True, **limits)
+            )
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _connect(self) -> None:
+        self._commands = self.create_publisher(TwistStamped, "cmd_vel", reliable(1))
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self.create_subscription(DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, True))
+        self.create_subscription(Odometry, "odom", self._on_odom, qos_profile_sensor_data, raw=True)
+        self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _on_phase(self, msg: DiagnosticStatus) -> None:
+        try:
+            phase = Phase.from_values(msg.message, status_values(msg))
+        except ValueError as error:
+            self.get_logger().error(f"learner/phase cannot be read: {error}.")
+            return
+        self._phases.announce(phase)
+
+    def _on_odom(self, raw: bytes) -> None:
+        stamp_ns = header_stamp(raw)
+        if stamp_ns % STEP_NS:
+            return
+        if stamp_ns != self._stamp_ns:
+            self._ask(stamp_ns, deserialize_message(raw, Odometry))
+        self._commands.publish(self._answer)
+
+    def _ask(self, stamp_ns: int, odom: Odometry) -> None:
+        """Write the command of this control step into the answer."""
+        estimate = _base_estimate(odom)
+        finite = np.isfinite(estimate.position).all() and np.isfinite(estimate.quat).all()
+        self._refused += not finite
+        self._stamp_ns, self._phase = stamp_ns, self._phases.at(stamp_ns)
+        # Without a place the fence is off for this step; what is asked for stays the same.
+        command = self._practice.command(step_number(stamp_ns), self._phase, estimate if finite else None)
+        self._answer.header.stamp = odom.header.stamp
+        twist = self._answer.twist
+        twist.linear.x, twist.linear.y, twist.angular.z = command.tolist()
+        self._answered += 1
+
+    def _each_second(self) -> None:
+        values = {
+            "phase": self._phase.name,
+            "start_ns": self._phase.start_ns,
+            "commands": self._answered,
+            "returning": self._practice.returning,
+            "odom_refused": self._refused,
+        }
+        level = DiagnosticStatus.OK if self._answered else DiagnosticStatus.STALE
+        text = "practising" if self._answered else f"waits for {self.resolve_topic_name('odom')}"
+        message = DiagnosticArray(status=[status_msg("practice", text, level, **values)])
+        message.header.stamp = to_time(max(self._stamp_ns, 0))
+        self._diagnostics.publish(message)
+
+
+def _base_estimate(odom: Odometry) -> BaseEstimate:
+    """The pose in ``odom``; practice needs no more of it."""
+    place, turn = odom.pose.pose.position, odom.pose.pose.orientation
+    zero = np.zeros(3)
+    return BaseEstimate(
+        stamp_ns=to_ns(odom.header.stamp),
+        position=np.array((place.x, place.y, place.z)),
+        quat=np.array((turn.w, turn.x, turn.y, turn.z)),
+        lin_vel=zero,
+        ang_vel=zero,
+        contacts=np.zeros(0),
+        lin_vel_cov=np.zeros((3, 3)),
+    )
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``ros2 run ros2_rl practice``."""
+    return run(Practice, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The topics of a simulated robot: what the drivers of a real one would publish, and the truth."""
+
+from array import array
+
+from geometry_msgs.msg import Quaternion, Vector3
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import BatteryState, Imu, JointState
+from std_msgs.msg import Float32MultiArray, MultiArrayDimension
+
+from ros2_rl.nodes.conversions import reliable
+from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotDescription, RobotState
+
+CLOCK_NS, TRUTH_NS, BATTERY_NS = 50_000_000, 20_000_000, NS_PER_S
+"""Periods in robot time."""
+_BATTERY_V = 28.8
+
+
+class RobotTopics:
+    """Publishers with one message each that is filled anew."""
+
+    def __init__(self, node: Node, robot: RobotDescription):
+        sensor = qos_profile_sensor_data
+        self._pub_imu = node.create_publisher(Imu, "imu/data", sensor)
+        self._pub_feet = node.create_publisher(Float32MultiArray, "foot_forces", sensor)
+        self._pub_joints = node.create_publisher(JointState, "joint_states", sensor)
+        self._pub_truth = node.create_publisher(Odometry, "ground_truth/odom", sensor)
+        self._pub_battery = node.create_publisher(BatteryState, "battery_state", reliable(1))
+        self._pub_clock = node.create_publisher(Clock, "/clock", reliable(10))
+        self._imu, self._joints = Imu(), JointState(name=list(robot.joints))
+        self._imu.header.frame_id = robot.imu_link
+        self._feet = Float32MultiArray()
+        self._feet.layout.dim = [MultiArrayDimension(label=foot, size=1, stride=1) for foot in robot.feet]
+        self._truth, self._clock = Odometry(child_frame_id=robot.base_link), Clock()
+        self._truth.header.frame_id = "odom"
+        self._battery = BatteryState(voltage=_BATTERY_V, percentage=1.0, present=True)
+        self._battery.power_supply_status = BatteryState.POWER_SUPPLY_STATUS_DISCHARGING
+
+    def publish_state(self, state: RobotState) -> None:
+        """The sensors; ``joint_states`` comes last."""
+        imu, joints = self._imu, self._joints
+        _stamp(imu.header.stamp, state.stamp_ns)
+        _turn(imu.orientation, state.quat)
+        _vector(imu.angular_velocity, state.gyro)
+        _vector(imu.linear_acceleration, state.accel)
+        self._pub_imu.publish(imu)
+        self._feet.data = array("f", state.foot_force.astype("f").tobytes())
+        self._pub_feet.publish(self._feet)
+        _stamp(joints.header.stamp, state.stamp_ns)
+        joints.position = array("d", state.q.tobytes())
+        joints.velocity = array("d", state.dq.tobytes())
+        joints.effort = array("d", state.tau.tobytes())
+        self._pub_joints.publish(joints)
+
+    def publish_truth(self, truth: BaseEstimate) -> None:
+        """The pose in the world, the velocities in the base frame, free of noise."""
+        msg = self._truth
+        _stamp(msg.header.stamp, truth.stamp_ns)
+        _vector(msg.pose.pose.position, truth.position)
+        _turn(msg.pose.pose.orientation, truth.quat)
+        _vector(msg.twist.twist.linear, truth.lin_vel)
+        _vector(msg.twist.twist.angular, truth.ang_vel)
+        self._pub_truth.publish(msg)
+
+    def publish_slow(self, stamp_ns: int) -> None:
+        """The clock and the battery, when it is their turn; the battery of a simulation is full."""
+        if stamp_ns % CLOCK_NS == 0:
+            _stamp(self._clock.clock, stamp_ns)
+            self._pub_clock.publish(self._clock)
+        if stamp_ns % BATTERY_NS == 0:
+            _stamp(self._battery.header.stamp, stamp_ns)
+            self._pub_battery.publish(self._battery)
+
+
+def _stamp(stamp, stamp_ns: int) -> None:
+    stamp.sec, stamp.nanosec = divmod(stamp_ns, NS_PER_S)
+
+
+def _vector(vector: Vector3, values) -> None:
+    vector.x, vector.y, vector.z = values.tolist()
+
+
+def _turn(quaternion: Quaternion, quat) -> None:
+    quaternion.w, quaternion.x, quaternion.y, quaternion.z = quat.tolist()

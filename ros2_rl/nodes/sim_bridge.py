@@ -1,0 +1,272 @@
+"""Node ``sim_bridge``: a MuJoCo robot behind the topics of a real one.
+
+Robot time runs in real time, N times as fast, or in lockstep with the commands. One command after
+the other sets the pace, so the node waits for them itself (:class:`TopicWait`), in turns of a
+fraction of a second; between two turns the executor serves everything else.
+"""
+
+import gc
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.learning.phase import Phase
+from ros2_rl.nodes._main import run
+from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.robot_topics import TRUTH_NS, RobotTopics
+from ros2_rl.nodes.sim_parameters import SimParameters
+from ros2_rl.nodes.topic_wait import TopicWait
+from ros2_rl.robots import NS_PER_S, load_robot
+from ros2_rl.sim.latency import TickLatency
+from ros2_rl.sim.pace import LockstepWait, Pacer, RealTimeFactor
+from ros2_rl.sim.perturbations import Perturbations
+from ros2_rl.sim.plant import Plant
+from ros2_rl.sim.viewer import Viewer
+
+_TURN_S = 0.05
+"""How long one topic has the node to itself, s."""
+_FAREWELL_S = 1.0
+_VIEW_S = 1 / 30
+
+
+class SimBridge(Node):
+    """Publishes the states of a :class:`Plant` and lets it do what ``joint_commands`` says."""
+
+    def __init__(self) -> None:
+        super().__init__("sim_bridge")
+        self.parameters = SimParameters(self)
+        value = self.parameters.value
+        robot = load_robot(value("robot"))
+        self.gap = self.parameters.gap()
+        self.plant = self._build(robot)
+        self._lockstep = value("lockstep")
+        period_s = 1.0 / (value("state_rate_hz") * value("speed"))
+        self._pacer, self._wait = Pacer(period_s), LockstepWait(value("lockstep_timeout_s"))
+        self._latency, self._factor = TickLatency(), RealTimeFactor()
+        self._order = JointOrder(robot.joints)
+        self._awaited = [t for t in value("wait_for_topics") if t]
+        self._running = False
+        self._phase: Phase | None = None
+        self._states = self._received = self._dropped = 0
+        self._viewer = None if value("headless") else Viewer(self.plant.model, self.plant.data)
+        self._viewed = 0.0
+        self._connect(robot)
+        gc.collect()
+        gc.freeze()
+
+    def close(self) -> None:
+        """Go on for a moment, so that the supervisor's last command, a safe one, gets through."""
+        end = time.monotonic() + _FAREWELL_S
+        while not self._damped and time.monotonic() < end and self.count_publishers(self._inbox.topic):
+            self._run_until(min(time.monotonic() + 0.005, end))
+        if self._viewer is not None:
+            self._viewer.close()
+
+    @property
+    def _damped(self) -> bool:
+        return self.plant.drives.gains == "damping"
+
+    # ---- set-up
+
+    def _build(self, robot) -> Plant:
+        value = self.parameters.value
+        # The ground cannot be changed later, so a gap that begins later has its ground from the start.
+        start = self.gap if value("gap_from_start") else Perturbations(
+            terrain_roughness_m=self.gap.terrain_roughness_m
+        )
+        try:
+            return Plant(robot, start, value("seed"), value("physics_dt"), value("state_rate_hz"))
+        except ValueError as error:
+            raise ConfigError(f"The rates do not fit, {error}: change state_rate_hz or physics_dt.") from error
+
+    def _connect(self, robot) -> None:
+        self._topics = RobotTopics(self, robot)
+        self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self.create_subscription(DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, latched=True))
+        self.create_service(Trigger, "sim/reset", self._on_reset)
+        self.add_on_set_parameters_callback(self._on_parameters)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(0.001, self._turn, clock=steady)
+        self.create_timer(1.0, self._each_second, clock=steady)
+
+    # ---- robot time
+
+    def _turn(self) -> None:
+        """Let robot time run until it is the executor's turn again."""
+        if self._running or self._begin():
+            self._run_until(time.monotonic() + _TURN_S)
+        else:
+            self._inbox.next(_TURN_S)
+        if self._viewer is not None and time.monotonic() - self._viewed > _VIEW_S:
+            self._viewed = time.monotonic()
+            self._viewer.show()
+
+    def _begin(self) -> bool:
+        """Start once everybody whom the robot needs is there."""
+        self._running = all(self.count_publishers(self.resolve_topic_name(t)) for t in self._awaited)
+        if self._running:
+            self._show()
+            self._pacer.restart(time.monotonic())
+        return self._running
+
+    def _run_until(self, end: float) -> None:
+        while (now := time.monotonic()) < end:
+            if self._lockstep and not self._wait.broken:
+                self._step_by_command(now, end)
+            else:
+                self._step_by_wall(now, end)
+
+    def _step_by_command(self, now: float, end: float) -> None:
+        msg = self._inbox.next(min(end, now + self._wait.left(now)) - now)
+        if msg is not None:
+            if self._hear(msg) == self.plant.stamp_ns:
+                self._advance()
+        elif self._wait.repeats(time.monotonic()):
+            self._topics.publish_state(self.plant.state())
+        elif self._wait.broken:
+            self._pacer.restart(time.monotonic())
+
+    def _step_by_wall(self, now: float, end: float) -> None:
+        left = self._pacer.left(now)
+        msg = self._inbox.next(min(left, end - now))
+        if msg is not None:
+            self._hear(msg)
+        elif left <= 0.0:
+            self._advance()
+            self._pacer.count(now)
+
+    def _hear(self, msg: JointState) -> int | None:
+        """Pass a command on; its stamp, or None when it is dropped."""
+        self._received += 1
+        try:
+            command = self._order.command(msg)
+        except (ValueError, IndexError) as error:
+            self._dropped += 1
+            self.get_logger().error(f"A command is dropped: {error}.", throttle_duration_sec=1.0)
+            return None
+        # In lockstep an answer to an earlier state comes twice now and then; it must change nothing.
+        if not self._lockstep or self._wait.broken or command.stamp_ns == self.plant.stamp_ns:
+            self.plant.apply(command)
+            self._wait.heard()
+            self._latency.came(command.stamp_ns, command.gains, time.monotonic())
+        return command.stamp_ns
+
+    def _advance(self) -> None:
+        """Simulate up to the next state that gets through."""
+        self.plant.advance()
+        while self._lockstep and self.plant.lost:
+            self._topics.publish_slow(self.plant.stamp_ns)
+            self.plant.advance()
+        self._show()
+
+    def _show(self) -> None:
+        plant, now = self.plant, time.monotonic()
+        stamp_ns = plant.stamp_ns
+        self._wait.asked(now)
+        if not plant.lost:
+            self._latency.sent(stamp_ns, now)
+            self._topics.publish_state(plant.state())
+            self._states += 1
+        if stamp_ns % TRUTH_NS == 0:
+            self._topics.publish_truth(plant.truth())
+        self._topics.publish_slow(stamp_ns)
+
+    # ---- what others ask for
+
+    def _on_phase(self, msg: DiagnosticStatus) -> None:
+        try:
+            phase = Phase.from_values(msg.message, status_values(msg))
+        except ValueError as error:
+            self.get_logger().error(f"learner/phase cannot be read: {error}.")
+            return
+        self._phase = phase
+        self._follow_phase()
+
+    def _follow_phase(self) -> None:
+        """Switch the gap on or off when the last phase that was announced begins."""
+        if self._phase is not None:
+            gap = self.gap if self._phase.gap else Perturbations()
+            self.plant.set_perturbations(gap, self._phase.start_ns)
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Robot time goes on: a clock that jumps back would be a new session for every other node."""
+        self.plant.lay_down()
+        self._latency.restart()
+        if self._running:
+            self._advance()
+        response.success, response.message = True, "The robot lies on its belly."
+        return response
+
+    def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
+        try:
+            gap = self.parameters.gap_with(changed)
+            self.plant.set_perturbations(gap, self.plant.stamp_ns)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=self.parameters.reason(error))
+        self.gap = gap
+        if self._phase is not None and self._phase.start_ns > self.plant.stamp_ns:
+            self._follow_phase()
+        return SetParametersResult(successful=True)
+
+    # ---- once a second
+
+    def _each_second(self) -> None:
+        self._publish_diagnostics()
+        if self.count_publishers(self._inbox.topic) > 1:
+            self.plant.drives.release()
+            raise ConfigError(
+                f"{self._inbox.topic} has two writers and nobody could say whom the robot obeys: "
+                "it is damped; end one of them, then start again."
+            )
+
+    def _publish_diagnostics(self) -> None:
+        plant, drives, now = self.plant, self.plant.drives, time.monotonic()
+        p50, p99, most = self._latency.figures_ms()
+        level, text = self._health()
+        status = status_msg(
+            "sim_bridge", text, level,
+            real_time_factor=f"{self._factor.look(plant.stamp_ns / NS_PER_S, now):.2f}",
+            stamp_ns=plant.stamp_ns,
+            states=self._states,
+            commands=self._received,
+            rejected=drives.rejected + self._dropped,
+            timeouts=drives.timeouts,
+            out_of_limits=drives.out_of_limits,
+            worst_excess=f"{drives.worst_excess:.6f}",
+            state_to_command_ms_p50=f"{p50:.3f}",
+            state_to_command_ms_p99=f"{p99:.3f}",
+            state_to_command_ms_max=f"{most:.3f}",
+            missed_ticks=self._latency.missed,
+            lockstep_breaks=self._wait.breaks,
+            given_up_s=f"{self._pacer.given_up_s:.3f}",
+        )  # fmt: skip
+        msg = DiagnosticArray(status=[status])
+        msg.header.stamp = to_time(plant.stamp_ns)
+        self._diagnostics.publish(msg)
+
+    def _health(self) -> tuple[bytes, str]:
+        drives = self.plant.drives
+        if not self._running:
+            return DiagnosticStatus.OK, "waits for " + ", ".join(self._awaited)
+        if self._wait.broken:
+            return DiagnosticStatus.ERROR, "no answer in lockstep: the joints are damped"
+        if drives.rejected or drives.timeouts or drives.out_of_limits:
+            return DiagnosticStatus.WARN, "there were commands that were late or bad"
+        return DiagnosticStatus.OK, "runs"
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``ros2 run ros2_rl sim_bridge``."""
+    return run(SimBridge, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

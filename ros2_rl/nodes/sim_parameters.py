@@ -1,0 +1,82 @@
+"""The parameters of ``sim_bridge``: how robot time runs, and the reality gap, changeable as it runs."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.sim.perturbations import Perturbations, flatten, load_gap, settings, unflatten
+
+_AWAITED = ["joint_commands", "policy/targets", "odom", "cmd_vel"]
+
+
+class SimParameters:
+    """Declares the parameters; those of the gap begin with the values of its file.
+
+    Raises:
+        ConfigError: there is no such gap, or a value is out of its range.
+    """
+
+    def __init__(self, node: Node):
+        self._node = node
+        self._declare_fixed()
+        self._declare_gap(flatten(load_gap(self.value("gap"))))
+
+    def value(self, name: str) -> Any:
+        return self._node.get_parameter(name).value
+
+    def gap(self) -> Perturbations:
+        """The gap as the parameters have it now."""
+        return self.gap_with([])
+
+    def gap_with(self, changed: list[Parameter]) -> Perturbations:
+        """The gap after a change of some parameters.
+
+        Raises:
+            ValueError: a value is out of its range.
+        """
+        names = [setting.name for setting in settings()]
+        values = {name: self.value(name) for name in names}
+        return unflatten(values | {p.name: p.value for p in changed if p.name in values})
+
+    @staticmethod
+    def reason(error: ValueError) -> str:
+        """One sentence about a value that is refused."""
+        if not isinstance(error, ValidationError):
+            return f"{error}."
+        first = error.errors()[0]
+        return f"{' '.join(map(str, first['loc']))}: {first['msg']}."
+
+    def _declare_fixed(self) -> None:
+        for name, default, text, span in (
+            ("robot", "go2", "robot in config/robots", None),
+            ("gap", "none", "reality gap in config/gaps", None),
+            ("gap_from_start", True, "apply the gap at once; false: when learner/phase says so", None),
+            ("lockstep", False, "step as soon as a state is answered, however fast that is", None),
+            ("lockstep_timeout_s", 10.0, "longest wait for an answer in lockstep, wall time, s", (0.5, 600.0)),
+            ("speed", 1.0, "robot time by wall time, where lockstep is off", (0.01, 100.0)),
+            ("seed", 0, "seed of the sensor noise", (0, 2**31 - 1)),
+            ("headless", True, "no window", None),
+            ("state_rate_hz", 200.0, "states a second of robot time, Hz", (10.0, 2000.0)),
+            ("physics_dt", 0.0025, "physics time step, s", (0.0002, 0.01)),
+            ("wait_for_topics", _AWAITED, "robot time begins when each of these has a publisher", None),
+        ):  # fmt: skip
+            self._node.declare_parameter(name, default, _descriptor(text, span, read_only=True))
+
+    def _declare_gap(self, values: dict[str, float]) -> None:
+        for setting in settings():
+            fixed = setting.name == "terrain_roughness_m"
+            descriptor = _descriptor(setting.description, (setting.low, setting.high), read_only=fixed)
+            self._node.declare_parameter(setting.name, values[setting.name], descriptor)
+
+
+def _descriptor(text: str, span: tuple | None, read_only: bool) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=text, read_only=read_only)
+    if span is not None and isinstance(span[0], float):
+        descriptor.floating_point_range = [FloatingPointRange(from_value=span[0], to_value=span[1])]
+    elif span is not None:
+        descriptor.integer_range = [IntegerRange(from_value=span[0], to_value=span[1], step=1)]
+    return descriptor
