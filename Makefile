@@ -27,9 +27,11 @@ $(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
 	touch $@
 
 # A real ROS 2, where there is one, comes first.
-$(STANDIN): $(INSTALLED) ros2_minimal/pyproject.toml
-	$(BIN)/python -c "import launch_ros" 2>/dev/null || $(BIN)/python -m pip install --quiet \
-		--disable-pip-version-check --no-deps --no-build-isolation --editable ./ros2_minimal
+$(STANDIN): $(INSTALLED) ros2_minimal/pyproject.toml $(shell find ros2_minimal -name '*.py' -not -path '*/build/*')
+	$(BIN)/python -m pip uninstall --quiet --yes ros2-minimal 2>/dev/null
+	$(BIN)/python -c "import launch_ros.actions" 2>/dev/null || $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --no-deps --no-build-isolation ./ros2_minimal
+	rm -rf ros2_minimal/build ros2_minimal/*.egg-info
 	touch $@
 
 $(BUILT): $(STANDIN) package.xml setup.py setup.cfg $(wildcard launch/* urdf/*) $(shell find config -type f -o -type d)

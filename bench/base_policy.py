@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-
 from launching import write_result
 
 from ros2_rl.paths import share_path

@@ -38,7 +38,9 @@ def main() -> int:
         lost = 1.0 - data["zero_shot_return"] / data["pretrained_return"]
         good += data["recovered_fraction"] >= 0.6 and data["falls"] <= 2 and lost >= 0.3
     figures["good_seeds"] = good
-    print(f"{good} of {len(seeds)} seeds recovered 0.6 or more with at most 2 falls from a loss of 30 % or more")
+    print(
+        f"{good} of {len(seeds)} seeds recovered 0.6 or more with at most 2 falls from a loss of 30 % or more"
+    )
     write_result(args.out, figures)
     return 0 if args.quick or good >= 4 * len(seeds) / 5 else 1
 

@@ -43,11 +43,10 @@ class Child:
     ) -> "Child":
         """Begin a process; ``on_line`` gets each line and whether it was on stderr."""
         out = pty.openpty() if emulate_tty else None
-        pipes = {"stdout": out[1], "stderr": out[1]} if out else {"stdout": -1, "stderr": -1}
-        words = [" ".join(cmd)] if shell else cmd
-        begin = asyncio.create_subprocess_shell if shell else asyncio.create_subprocess_exec
+        stdout = stderr = out[1] if out else asyncio.subprocess.PIPE
+        words = ["/bin/sh", "-c", " ".join(cmd)] if shell else cmd
         try:
-            process = await begin(
+            process = await asyncio.create_subprocess_exec(
                 *words,
                 env=dict(env),
                 cwd=cwd,
@@ -55,7 +54,8 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
                 stdin=asyncio.subprocess.DEVNULL,
-                **pipes,
+                stdout=stdout,
+                stderr=stderr,
             )
         except BaseException:
             _close(out)

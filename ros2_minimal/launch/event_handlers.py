@@ -6,7 +6,7 @@ from typing import Any
 from launch.context import LaunchContext
 from launch.entity import LaunchDescriptionEntity
 from launch.events import Shutdown
-from launch.events.process import ProcessExited, ProcessStarted
+from launch.events.process import ProcessEvent, ProcessExited, ProcessStarted
 
 __all__ = ["EventHandler", "OnProcessExit", "OnProcessStart", "OnShutdown"]
 
@@ -42,7 +42,7 @@ class EventHandler:
 class _OnProcess(EventHandler):
     """For one process, for those that a function picks, or for all."""
 
-    def __init__(self, kind: type, target_action: Any, entities: Reaction, handle_once: bool):
+    def __init__(self, kind: type[ProcessEvent], target_action: Any, entities: Reaction, handle_once: bool):
         def matches(event: Any) -> bool:
             if not isinstance(event, kind):
                 return False

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from launch import screen
 from launch.actions import ExecuteProcess
 from launch.context import LaunchContext
 from launch.entity import Action
 from launch.event_handlers import OnShutdown
 from launch.substitution import SomeSubstitutionsType, normalize, perform
-
-from launch import screen
 from launch_ros.index import executable
 from launch_ros.parameter_descriptions import ParameterFile, evaluate_value, flatten, write_file
 
@@ -52,7 +51,9 @@ class Node(ExecuteProcess):
         for key, value in (("__node", name), ("__ns", namespace)):
             if value:
                 words += ["-r", f"{key}:={value}"]
-        words += self._parameter_words(context, f"{namespace or ''}/{name}" if name and namespace else "/**")
+        words += self._parameter_words(
+            context, f"{namespace.rstrip('/')}/{name}" if name and namespace else "/**"
+        )
         for source, target in self._remappings:
             words += ["-r", f"{perform(context, source)}:={perform(context, target)}"]
         return words

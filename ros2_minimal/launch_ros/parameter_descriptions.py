@@ -57,7 +57,8 @@ def evaluate_value(context: LaunchContext, name: str, value: Any) -> Any:
         found = yaml.safe_load(text) if text else ""
         if not isinstance(found, (bool, int, float, str, list)):
             raise TypeError(
-                f"The parameter '{name}' cannot be '{text}'; wrap text in ParameterValue(value, value_type=str)."
+                f"The parameter '{name}' cannot be '{text}'; "
+                "wrap text in ParameterValue(value, value_type=str)."
             )
         return found
     return [evaluate_value(context, name, item) for item in value]

@@ -2,7 +2,6 @@
 
 from launch.context import LaunchContext
 from launch.substitution import SomeSubstitutionsType, Substitution, normalize, perform
-
 from launch_ros.index import executable, package_prefix, package_share
 
 __all__ = ["ExecutableInPackage", "FindPackagePrefix", "FindPackageShare"]

@@ -7,11 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from launch import LaunchDescription, LaunchService
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource, load
 from launch_ros.index import executable, package_share
-
-from launch import LaunchDescription, LaunchService
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,6 +18,9 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return args.run(args) or 0
+    except BrokenPipeError:  # whoever read us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (LookupError, RuntimeError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,6 +7,8 @@ from ros2_rl.estimation.params import EstimatorParams
 
 TRUSTED = 0.1
 """A foot below this contact probability says nothing about the base."""
+_FORCE_LIMIT, _TORQUE_LIMIT = 1e5, 1e4
+"""Beyond these a sensor is broken, N and N·m."""
 
 
 class ContactEstimator:
@@ -46,10 +48,16 @@ class ContactEstimator:
             excess = force - params.contact_force
         else:
             known = force if force.size == self._feet else self._last
-            pressed = kinematics.forces(tau) @ up - params.contact_torque_force
+            pressed = self._pressed(tau, kinematics, up) - params.contact_torque_force
             excess = np.where(self.from_torque, pressed, known - params.contact_force)
         self.probability = 0.5 + 0.5 * np.tanh(excess * (0.5 / params.contact_force_width))
         self.age = np.where(self.probability > 0.5, self.age + dt, 0.0)
+
+    def _pressed(self, tau: np.ndarray, kinematics: FootKinematics, up: np.ndarray) -> np.ndarray:
+        """Vertical force on each foot by the joint torques, (F,), N; none if these cannot be used either."""
+        if not np.abs(tau).max() < _TORQUE_LIMIT:
+            return np.zeros(self._feet)
+        return kinematics.forces(tau) @ up
 
     def _usable(self, force: np.ndarray, dt: float) -> bool:
         """Note the feet whose force cannot be used; whether all can."""
@@ -58,5 +66,5 @@ class ContactEstimator:
             return False
         self._same = np.where(force == self._last, self._same + dt, 0.0)
         self._last = force
-        self.from_torque = (self._same >= self._params.frozen_s) | ~(np.abs(force) < 1e5)
+        self.from_torque = (self._same >= self._params.frozen_s) | ~(np.abs(force) < _FORCE_LIMIT)
         return not self.from_torque.any()

@@ -13,13 +13,15 @@ import numpy as np
 from ros2_rl.estimation.params import EstimatorParams
 
 GRAVITY = 9.81
+_BOUND = 5.0
+"""No accelerometer is biased by more than so many times ``accel_bias_std``."""
 
 
 class VelocityFilter:
     """Velocity (3,), m/s, and accelerometer bias (3,), m/s², with their variances by axis."""
 
     def __init__(self, params: EstimatorParams):
-        self._params = params
+        self._params, self._most = params, _BOUND * params.accel_bias_std
         self.reset()
 
     def reset(self) -> None:
@@ -81,7 +83,7 @@ class VelocityFilter:
         total = self.var + 1.0 / information
         gain, bias_gain = self.var / total, self._cross / total
         self.velocity = self.velocity + gain * mean
-        self.bias = self.bias + bias_gain * mean
+        self.bias = np.minimum(np.maximum(self.bias + bias_gain * mean, -self._most), self._most)
         self.bias_var = self.bias_var - bias_gain * self._cross
         # (1 - K) P with 1 - K = R / (P + R): positive however small R is.
         left = 1.0 / (information * total)

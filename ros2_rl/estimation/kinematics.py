@@ -19,7 +19,7 @@ class FootKinematics:
     """Where the feet are; :meth:`update` reuses the arrays.
 
     Attributes:
-        positions: centre of each foot in the base frame, (F, 3), m.
+        positions: origin of each foot's link in the base frame, (F, 3), m.
         imu_position: origin of the IMU in the base frame, (3,), m.
     """
 
@@ -99,13 +99,6 @@ class FootKinematics:
         if not self._model.existFrame(foot):
             raise ConfigError(f"{urdf.name} lacks the link {foot}; check the robot's file.")
         return self._model.getFrameId(foot)
-
-    def _fixed(self, link: str, urdf: Path) -> np.ndarray:
-        """Place of a link that does not move, (3,), m."""
-        frame = self._model.frames[self._frame(link, urdf)]
-        if frame.parentJoint != 0:
-            raise ConfigError(f"{urdf.name} mounts {link} on a moving link; it must be fixed to the base.")
-        return frame.placement.translation.copy()
 
     def _carrying(self, robot: RobotDescription) -> np.ndarray:
         """1 where a joint carries a foot, (F, 1, J)."""

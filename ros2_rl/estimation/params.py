@@ -18,14 +18,14 @@ class EstimatorParams:
     )
     frozen_s: float = _param(0.3, 0.05, 10.0, "a foot force that repeats itself for so long is not used, s")
     joint_velocity_noise: float = _param(0.15, 0.001, 5.0, "of the joint encoders, rad/s")
-    foot_velocity_noise: float = _param(0.05, 0.001, 2.0, "slip of a foot that is trusted fully, base x and y, m/s")
+    foot_velocity_noise: float = _param(0.05, 0.001, 2.0, "slip of a trusted foot, base x and y, m/s")
     foot_sink_noise: float = _param(
         0.2, 0.001, 2.0, "vertical speed of a foot that sinks in and springs back, base z, m/s"
     )
     touchdown_noise: float = _param(0.3, 0.0, 5.0, "additional slip at touch-down, m/s")
     touchdown_s: float = _param(0.02, 0.001, 0.5, "time in which that fades, s")
     slip_gate: float = _param(1.5, 0.5, 10.0, "innovation, in sigmas, beyond which a foot loses trust")
-    rolling: float = _param(1.0, 0.0, 1.0, "1: the foot's sphere rolls on the ground; 0: its centre is pinned")
+    rolling: float = _param(1.0, 0.0, 1.0, "1: the foot's sphere rolls; 0: its centre is pinned")
     accel_noise: float = _param(0.014, 1e-4, 1.0, "of the accelerometer, m/s² per sqrt(Hz)")
     accel_bias_noise: float = _param(0.002, 0.0, 0.1, "random walk of its bias, m/s² per sqrt(s)")
     accel_bias_std: float = _param(0.2, 0.0, 2.0, "its bias at the start, m/s²")

@@ -9,7 +9,8 @@ in-process loop run the same session.
 import enum
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -331,7 +332,13 @@ class Session:
             # Before and after are asked for the same commands; looks never see them.
             seed, episodes = 1000 * self.seed, self.config.episodes
         self.phase = Phase(
-            EVALUATE, start_step * STEP_NS, seed, kind is not Kind.PRETRAINED, False, self.task.episode, episodes
+            EVALUATE,
+            start_step * STEP_NS,
+            seed,
+            kind is not Kind.PRETRAINED,
+            False,
+            self.task.episode,
+            episodes,
         )
         self._evaluation = Evaluation(self.phase)
         return [Announce(self.phase)]

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -28,7 +29,7 @@ def run(node_factory: Callable[[], Node], args: list[str] | None = None) -> int:
         signal.signal(number, lambda n, _: _note(stop, n))
     try:
         return _spin(node_factory, stop)
-    except Ros2RlError as error:
+    except (Ros2RlError, ParameterException) as error:
         print(error, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):

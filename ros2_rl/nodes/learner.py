@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -20,6 +20,8 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.finetune import FineTuning, Update
+from ros2_rl.learning.phase import Phase
+from ros2_rl.learning.rollout import Batch
 from ros2_rl.learning.run_log import RunLog, plot_curves, print_summary, progress_line, summary
 from ros2_rl.learning.session import (
     Announce,
@@ -66,7 +68,7 @@ class LearnerNode(Node):
         self._finished = ""
         self._begin = self._last_step = time.monotonic()
         self._first_stamp = self._stamp = 0
-        self._work: queue.Queue[tuple[Learn | Restore, object] | None] = queue.Queue()
+        self._work: queue.Queue[tuple[Learn, Batch] | tuple[Restore, None] | None] = queue.Queue()
         self._done: queue.Queue[tuple[Adapter, Update | None] | Exception] = queue.Queue()
         self._worker = threading.Thread(target=self._learn_forever, daemon=True)
         self._connect()
@@ -179,7 +181,7 @@ class LearnerNode(Node):
         for event in events:
             if isinstance(event, Announce):
                 phase = event.phase
-                self._pub_phase.publish(status_msg("learner/phase", phase.name, **phase.to_values()))
+                self._pub_phase.publish(phase_msg(phase))
             elif isinstance(event, Learn):
                 self._work.put((event, self._tuning.drain()))
             elif isinstance(event, Restore):
@@ -199,10 +201,10 @@ class LearnerNode(Node):
         while (job := self._work.get()) is not None:
             event, batch = job
             try:
-                if isinstance(event, Learn):
+                if isinstance(event, Learn) and batch is not None:
                     update = self._tuning.learn(event, batch)
                     self._done.put((update.adapter, update))
-                else:
+                elif isinstance(event, Restore):
                     self._done.put((self._tuning.restore(event), None))
             except Exception as error:  # the node's thread reports it and ends the run
                 self._done.put(error)
@@ -271,7 +273,10 @@ class LearnerNode(Node):
         silent = time.monotonic() - self._last_step
         level, message = DiagnosticStatus.OK, self._session.phase.name if self._session.phase else "starting"
         if silent > _GRACE_S:
-            level, message = DiagnosticStatus.WARN, f"no policy/step for {silent:.0f} s: is the executor running?"
+            level, message = (
+                DiagnosticStatus.WARN,
+                f"no policy/step for {silent:.0f} s: is the executor running?",
+            )
         values = {
             "robot_minutes": f"{self._session.robot_minutes:.2f}",
             "adapter_version": self._tuning.version,
@@ -282,6 +287,12 @@ class LearnerNode(Node):
         msg = DiagnosticArray(status=[status_msg("learner", message, level, **values)])
         msg.header.stamp = self.get_clock().now().to_msg()
         self._pub_diagnostics.publish(msg)
+
+
+def phase_msg(phase: Phase) -> DiagnosticStatus:
+    """The announcement of a phase."""
+    pairs = [KeyValue(key=key, value=value) for key, value in phase.to_values().items()]
+    return DiagnosticStatus(name="learner/phase", message=phase.name, values=pairs)
 
 
 def _is_number(text: str) -> bool:

@@ -106,9 +106,12 @@ class Practice(Node):
         self._answered += 1
 
     def _each_second(self) -> None:
+        latest = self._phases.latest or self._phase
         values = {
             "phase": self._phase.name,
             "start_ns": self._phase.start_ns,
+            "announced": latest.name,
+            "announced_start_ns": latest.start_ns,
             "commands": self._answered,
             "returning": self._practice.returning,
             "odom_refused": self._refused,

@@ -32,7 +32,10 @@ class RobotTopics:
         self._imu, self._joints = Imu(), JointState(name=list(robot.joints))
         self._imu.header.frame_id = robot.imu_link
         self._feet = Float32MultiArray()
+        # An array has no header, so two more dimensions carry the stamp.
+        self._feet_stamp = [MultiArrayDimension(label=label) for label in ("sec", "nanosec")]
         self._feet.layout.dim = [MultiArrayDimension(label=foot, size=1, stride=1) for foot in robot.feet]
+        self._feet.layout.dim += self._feet_stamp
         self._truth, self._clock = Odometry(child_frame_id=robot.base_link), Clock()
         self._truth.header.frame_id = "odom"
         self._battery = BatteryState(voltage=_BATTERY_V, percentage=1.0, present=True)
@@ -47,6 +50,7 @@ class RobotTopics:
         _vector(imu.linear_acceleration, state.accel)
         self._pub_imu.publish(imu)
         self._feet.data = array("f", state.foot_force.astype("f").tobytes())
+        self._feet_stamp[0].size, self._feet_stamp[1].size = divmod(state.stamp_ns, NS_PER_S)
         self._pub_feet.publish(self._feet)
         _stamp(joints.header.stamp, state.stamp_ns)
         joints.position = array("d", state.q.tobytes())

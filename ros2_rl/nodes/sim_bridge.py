@@ -23,14 +23,14 @@ from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, status_v
 from ros2_rl.nodes.robot_topics import TRUTH_NS, RobotTopics
 from ros2_rl.nodes.sim_parameters import SimParameters
 from ros2_rl.nodes.topic_wait import TopicWait
-from ros2_rl.robots import NS_PER_S, load_robot
+from ros2_rl.robots import NS_PER_S, RobotDescription, load_robot
 from ros2_rl.sim.latency import TickLatency
 from ros2_rl.sim.pace import LockstepWait, Pacer, RealTimeFactor
 from ros2_rl.sim.perturbations import Perturbations
 from ros2_rl.sim.plant import Plant
 from ros2_rl.sim.viewer import Viewer
 
-_TURN_S = 0.05
+_TURN_S = 0.02
 """How long one topic has the node to itself, s."""
 _FAREWELL_S = 1.0
 _VIEW_S = 1 / 30
@@ -75,22 +75,26 @@ class SimBridge(Node):
 
     # ---- set-up
 
-    def _build(self, robot) -> Plant:
+    def _build(self, robot: RobotDescription) -> Plant:
         value = self.parameters.value
         # The ground cannot be changed later, so a gap that begins later has its ground from the start.
-        start = self.gap if value("gap_from_start") else Perturbations(
-            terrain_roughness_m=self.gap.terrain_roughness_m
+        start = (
+            self.gap
+            if value("gap_from_start")
+            else Perturbations(terrain_roughness_m=self.gap.terrain_roughness_m)
         )
         try:
             return Plant(robot, start, value("seed"), value("physics_dt"), value("state_rate_hz"))
         except ValueError as error:
-            raise ConfigError(f"The rates do not fit, {error}: change state_rate_hz or physics_dt.") from error
+            raise ConfigError(f"The rates do not fit, {error}: change one of the two.") from error
 
-    def _connect(self, robot) -> None:
+    def _connect(self, robot: RobotDescription) -> None:
         self._topics = RobotTopics(self, robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
-        self.create_subscription(DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, latched=True))
+        self.create_subscription(
+            DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, latched=True)
+        )
         self.create_service(Trigger, "sim/reset", self._on_reset)
         self.add_on_set_parameters_callback(self._on_parameters)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -127,8 +131,7 @@ class SimBridge(Node):
     def _step_by_command(self, now: float, end: float) -> None:
         msg = self._inbox.next(min(end, now + self._wait.left(now)) - now)
         if msg is not None:
-            if self._hear(msg) == self.plant.stamp_ns:
-                self._advance()
+            self._hear(msg)
         elif self._wait.repeats(time.monotonic()):
             self._topics.publish_state(self.plant.state())
         elif self._wait.broken:
@@ -143,29 +146,31 @@ class SimBridge(Node):
             self._advance()
             self._pacer.count(now)
 
-    def _hear(self, msg: JointState) -> int | None:
-        """Pass a command on; its stamp, or None when it is dropped."""
+    def _hear(self, msg: JointState) -> None:
+        """Pass a command on to the robot; in lockstep the one that answers its state lets time go on."""
         self._received += 1
         try:
             command = self._order.command(msg)
         except (ValueError, IndexError) as error:
             self._dropped += 1
             self.get_logger().error(f"A command is dropped: {error}.", throttle_duration_sec=1.0)
-            return None
-        # In lockstep an answer to an earlier state comes twice now and then; it must change nothing.
-        if not self._lockstep or self._wait.broken or command.stamp_ns == self.plant.stamp_ns:
-            self.plant.apply(command)
-            self._wait.heard()
-            self._latency.came(command.stamp_ns, command.gains, time.monotonic())
-        return command.stamp_ns
+            return
+        answer = self._lockstep and command.stamp_ns == self.plant.stamp_ns
+        if self._lockstep and not answer and not self._wait.broken:
+            return  # the second answer to an earlier state, which was shown twice
+        self.plant.apply(command)
+        self._wait.heard()
+        self._latency.came(command.stamp_ns, command.gains, time.monotonic())
+        if answer:
+            self._advance()
 
     def _advance(self) -> None:
-        """Simulate up to the next state that gets through."""
+        """Simulate up to the next state; in lockstep to the next one that gets through."""
         self.plant.advance()
-        while self._lockstep and self.plant.lost:
-            self._topics.publish_slow(self.plant.stamp_ns)
-            self.plant.advance()
         self._show()
+        while self._lockstep and self.plant.lost:
+            self.plant.advance()
+            self._show()
 
     def _show(self) -> None:
         plant, now = self.plant, time.monotonic()

@@ -7,7 +7,6 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ros2_rl.errors import ConfigError
 from ros2_rl.sim.perturbations import Perturbations, flatten, load_gap, settings, unflatten
 
 _AWAITED = ["joint_commands", "policy/targets", "odom", "cmd_vel"]
@@ -56,7 +55,7 @@ class SimParameters:
             ("gap", "none", "reality gap in config/gaps", None),
             ("gap_from_start", True, "apply the gap at once; false: when learner/phase says so", None),
             ("lockstep", False, "step as soon as a state is answered, however fast that is", None),
-            ("lockstep_timeout_s", 10.0, "longest wait for an answer in lockstep, wall time, s", (0.5, 600.0)),
+            ("lockstep_timeout_s", 10.0, "longest wait for an answer in lockstep, wall, s", (0.5, 600.0)),
             ("speed", 1.0, "robot time by wall time, where lockstep is off", (0.01, 100.0)),
             ("seed", 0, "seed of the sensor noise", (0, 2**31 - 1)),
             ("headless", True, "no window", None),

@@ -47,8 +47,8 @@ class CommandInbox:
         """The first command stamped at the control step before ``stamp_ns`` or later, if there."""
         first = min(stamp_ns - self._step_ns, max(self._kept, default=0))
         self._kept = {stamp: kept for stamp, kept in self._kept.items() if stamp >= first}
-        stamp = min(self._kept, default=-1)
-        return self._kept[stamp][1] if stamp >= stamp_ns - self._step_ns else None
+        stamp = min(self._kept, default=None)
+        return None if stamp is None or stamp < stamp_ns - self._step_ns else self._kept[stamp][1]
 
 
 class NoiseSchedule:

@@ -110,7 +110,8 @@ class BatchSim:
         model.body_inertia[base] = nominal.body_inertia[base] * scale
         model.body_ipos[base] = nominal.body_ipos[base] + rng.uniform(-1, 1, 3) * ranges["com_m"]
         model.geom_friction[:, 0] = rng.uniform(*ranges["friction"])
-        strength = np.repeat(rng.uniform(*ranges["leg_strength"], size=len(self.robot.feet)), 3)
+        low, high = ranges["leg_strength"]
+        strength = np.repeat(rng.uniform(low, high, len(self.robot.feet)), 3)
         strength = strength * rng.uniform(*ranges["gain_scale"])
         gains = self.robot.gains[ranges.get("gains", "policy")]
         self.kp[i], self.kd[i] = gains.kp * strength, gains.kd * strength

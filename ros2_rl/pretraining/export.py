@@ -20,7 +20,8 @@ from ros2_rl.robots import RobotDescription, load_robot
 from ros2_rl.tasks import load_task
 
 _TROT_OBSERVATIONS = (
-    "base_ang_vel", "projected_gravity", "velocity_commands", "joint_pos", "joint_vel", "actions", "gait_clock",
+    "base_ang_vel", "projected_gravity", "velocity_commands",
+    "joint_pos", "joint_vel", "actions", "gait_clock",
 )  # fmt: skip
 _RECOVERY_OBSERVATIONS = ("base_ang_vel", "projected_gravity", "joint_pos", "joint_vel", "actions")
 

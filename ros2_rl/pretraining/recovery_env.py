@@ -67,7 +67,7 @@ class RecoveryEnv(VecEnv):
         reward = np.where(broken, 0.0, self._reward())
         late = self.episode_length_buf.numpy() >= self.max_episode_length
         done = broken | late
-        extras = {"time_outs": torch.from_numpy(late & ~broken), "log": {}}
+        extras: dict = {"time_outs": torch.from_numpy(late & ~broken), "log": {}}
         if done.any():
             index = np.flatnonzero(done)
             extras["log"] = {f"/episode/{k}": float(v[index].mean()) for k, v in self._sums.items()}
@@ -150,9 +150,15 @@ class RecoveryEnv(VecEnv):
         qpos = np.zeros((k, 19))
         axis = rng.uniform(-np.pi, np.pi, k)
         half = 0.5 * rng.uniform(0.0, 0.9, k)
-        qpos[:, 3], qpos[:, 4], qpos[:, 5] = np.cos(half), np.sin(half) * np.cos(axis), np.sin(half) * np.sin(axis)
+        qpos[:, 3], qpos[:, 4], qpos[:, 5] = (
+            np.cos(half),
+            np.sin(half) * np.cos(axis),
+            np.sin(half) * np.sin(axis),
+        )
         qpos[:, 2] = 0.30 + 0.2 * np.sin(half)
-        qpos[:, 7:] = np.clip(robot.stand_pose + rng.uniform(-0.6, 0.6, (k, 12)), robot.q_lower, robot.q_upper)
+        qpos[:, 7:] = np.clip(
+            robot.stand_pose + rng.uniform(-0.6, 0.6, (k, 12)), robot.q_lower, robot.q_upper
+        )
         qvel = rng.uniform(-1.0, 1.0, (k, 18))
         qvel[:, 3:6] *= 3.0
         qvel[:, 6:] *= 3.0

@@ -75,8 +75,10 @@ class VelocityEnv(VecEnv):
         broken = ~np.isfinite(self.sim.state).all(axis=1)
         late = self.episode_length_buf.numpy() >= self.max_episode_length
         done = fallen | broken | late
-        extras = {"time_outs": torch.from_numpy(late & ~fallen), "log": {}}
-        self._resample(np.flatnonzero(self._rng.random(self.num_envs) < self.task.step_dt / self.cfg["resample_s"]))
+        extras: dict = {"time_outs": torch.from_numpy(late & ~fallen), "log": {}}
+        self._resample(
+            np.flatnonzero(self._rng.random(self.num_envs) < self.task.step_dt / self.cfg["resample_s"])
+        )
         self._push()
         if done.any():
             index = np.flatnonzero(done)

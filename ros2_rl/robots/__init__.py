@@ -8,6 +8,7 @@ from ros2_rl.robots.types import (
     RobotState,
     projected_gravity,
     tilt,
+    yaw_of,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "load_robot",
     "projected_gravity",
     "tilt",
+    "yaw_of",
 ]

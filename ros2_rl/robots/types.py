@@ -79,3 +79,9 @@ def projected_gravity(quat: np.ndarray) -> np.ndarray:
 def tilt(quat: np.ndarray) -> float:
     """Angle between the base's z axis and the vertical, rad, 0 to pi."""
     return float(np.arccos(np.clip(-projected_gravity(quat)[..., 2], -1.0, 1.0)))
+
+
+def yaw_of(quat: np.ndarray) -> float:
+    """Heading of the base, rad, from its orientation (w, x, y, z)."""
+    w, x, y, z = quat
+    return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))

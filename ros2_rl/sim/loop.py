@@ -18,7 +18,7 @@ from ros2_rl.paths import share_path
 from ros2_rl.policy.runtime import PolicyRuntime
 from ros2_rl.policy.schedule import MemoryGuard, NoiseSchedule
 from ros2_rl.policy.step import StepRecord
-from ros2_rl.robots import RobotDescription, load_robot
+from ros2_rl.robots import BaseEstimate, JointCommand, RobotDescription, RobotState, load_robot
 from ros2_rl.safety.config import load_safety
 from ros2_rl.safety.learned import load_recovery
 from ros2_rl.safety.recovery import RecoveryController
@@ -52,7 +52,8 @@ class Robot:
         )
         self.supervisor = Supervisor(self.robot, config, recovery, lockstep=True, autostart=True)
         self.practice = PracticeCommands(self.task.command_ranges, seed=self.seed)
-        self.phase, self._next = Phase(IDLE, 0), []
+        self.phase = Phase(IDLE, 0)
+        self._next: list[Phase] = []
         self._noise, self._memory = NoiseSchedule(), MemoryGuard()
         self._command = np.zeros(3)
         self._revision = -1
@@ -81,7 +82,7 @@ class Robot:
                 assert record is not None
                 return record, labels
 
-    def _tick(self, state, estimate):
+    def _tick(self, state: RobotState, estimate: BaseEstimate) -> tuple[JointCommand, StepRecord]:
         while self._next and self._next[0].start_ns <= state.stamp_ns:
             self.phase = self._next.pop(0)
         step = self.runtime.step_of(state.stamp_ns)
@@ -90,7 +91,7 @@ class Robot:
             self.runtime.reset()
         answer = self.runtime.tick(state, estimate, self._command, self._noise.at(state.stamp_ns))
         # As on the graph, the executor uses the command of the control step before.
-        self._command = np.asarray(self.practice.command(step, self.phase, estimate))
+        self._command = self.practice.command(step, self.phase, estimate)
         return answer
 
     def _labels(self) -> list[Label]:

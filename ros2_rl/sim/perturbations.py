@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
@@ -122,9 +121,12 @@ def unflatten(values: dict[str, float]) -> Perturbations:
 
 def _setting(name: str, field: FieldInfo) -> Setting:
     """Bounds of a number, as its pydantic field has them."""
-    low = next(getattr(m, "ge", getattr(m, "gt", None)) for m in field.metadata if isinstance(m, Ge | Gt))
-    high = next(getattr(m, "le", getattr(m, "lt", None)) for m in field.metadata if isinstance(m, Le | Lt))
-    return Setting(name, float(low), float(high), str(field.description))
+    bounds = {}
+    for mark in field.metadata:
+        for key in ("ge", "gt", "le", "lt"):
+            if hasattr(mark, key):
+                bounds[key[0]] = float(getattr(mark, key))
+    return Setting(name, bounds["g"], bounds["l"], str(field.description))
 
 
 def load_gap(name: str) -> Perturbations:

@@ -145,7 +145,7 @@ class Plant:
     @property
     def fallen(self) -> bool:
         """Whether the base is tilted by more than 60 degrees."""
-        return tilt(self._qpos[3:7]) > FALL_TILT
+        return bool(tilt(self._qpos[3:7]) > FALL_TILT)
 
     @property
     def power(self) -> float:

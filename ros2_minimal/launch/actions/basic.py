@@ -50,8 +50,9 @@ class DeclareLaunchArgument(Action):
             context.launch_configurations[self.name] = perform(context, self.default_value)
         value = context.launch_configurations[self.name]
         if self.choices is not None and value not in self.choices:
+            valid = ", ".join(self.choices)
             raise RuntimeError(
-                f"The launch argument '{self.name}' cannot be '{value}'; it is one of {', '.join(self.choices)}."
+                f"The launch argument '{self.name}' cannot be '{value}'; it is one of {valid}."
             )
 
 

@@ -1,0 +1,116 @@
+"""What the launch files share: the nodes with their parameters, and how a launch ends."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from launch import Action, LaunchContext
+from launch.actions import DeclareLaunchArgument, RegisterEventHandler, Shutdown
+from launch.event_handlers import OnProcessExit
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.launch_args import SimArgs, Table
+from ros2_rl.paths import share_path
+
+Args = TypeVar("Args", bound=SimArgs)
+
+# Together less than the 5 s within which everything has to have ended after Ctrl-C.
+_SIGTERM_AFTER_S = "4.0"
+_SIGKILL_AFTER_S = "0.8"
+_OF_LAUNCH = {"sigterm_timeout", "sigkill_timeout", "emulate_tty", "launch-prefix", "launch-prefix-filter"}
+"""Names that mean something to launch itself."""
+
+
+def declarations(table: Table) -> list[Action]:
+    """The launch arguments of a table."""
+    return [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in table.items()
+    ]
+
+
+def given(context: LaunchContext, table: Table, launch_file: str) -> dict[str, str]:
+    """Values of a table's arguments, and whatever else was said to this launch file on the command line."""
+    values = {name: context.launch_configurations[name] for name in table}
+    if any(Path(word).name == Path(launch_file).name for word in sys.argv):
+        words = (word.partition(":=") for word in context.argv)
+        values |= {name: value for name, _, value in words if name not in _OF_LAUNCH | set(values)}
+    return values
+
+
+def checked(check: Callable[[Mapping[str, str]], Args], values: Mapping[str, str]) -> Args:
+    """The checked arguments; a mistake is one sentence on stderr, and nothing is started."""
+    try:
+        return check(values)
+    except ConfigError as error:
+        print(error, file=sys.stderr, flush=True)
+        raise ConfigError("nothing was started") from None
+
+
+def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: list[str]) -> list[Node]:
+    """The control loop: simulator, estimator, executor, supervisor."""
+    lockstep = args.lockstep
+    return [
+        node(
+            "sim_bridge",
+            args,
+            gap=args.gap,
+            gap_from_start=gap_from_start,
+            lockstep=lockstep,
+            speed=args.speed or 1.0,
+            seed=args.seed,
+            headless=args.headless,
+            wait_for_topics=awaited,
+        ),
+        node("state_estimator", args),
+        node("policy_executor", args, task=args.task, policy=args.policy, seed=args.seed, lockstep=lockstep),
+        node("supervisor", args, lockstep=lockstep),
+    ]
+
+
+def node(name: str, args: SimArgs, **parameters: Any) -> Node:
+    """One of this package's nodes with the shared parameter file and parameters of its own."""
+    values = {"robot": args.robot, "use_sim_time": args.hardware == "sim" and name != "sim_bridge"}
+    return Node(
+        package="ros2_rl",
+        executable=name,
+        name=name,
+        namespace=args.namespace or "/",
+        parameters=[str(share_path("config", "ros2_rl.yaml")), _typed(values | parameters)],
+        ros_arguments=["--log-level", args.log_level],
+        output="screen",
+        additional_env={"PYTHONUNBUFFERED": "1"},
+        sigterm_timeout=_SIGTERM_AFTER_S,
+        sigkill_timeout=_SIGKILL_AFTER_S,
+    )
+
+
+def end_together(nodes: list[Node], goal: Node | None = None) -> list[RegisterEventHandler]:
+    """The launch ends with its first node; it is healthy only if that is ``goal``, with status 0."""
+    names = {id(action): action for action in nodes}
+
+    def on_exit(event: Any, context: LaunchContext) -> Action | None:
+        action = names.get(id(event.action))
+        if action is None:
+            return None
+        what = f"{event.process_name} ended with exit status {event.returncode}"
+        if context.is_shutdown:
+            if event.returncode != 0:
+                raise RuntimeError(f"{what} while the launch was ending.")
+            return None
+        if action is goal and event.returncode == 0:
+            return Shutdown(reason="the run is complete")
+        raise RuntimeError(f"{what} before the run was complete; its last lines above say why.")
+
+    return [RegisterEventHandler(OnProcessExit(on_exit=on_exit))]
+
+
+def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Text stays text: YAML would read a gap named 'on' as true and a policy '' as nothing."""
+    return {
+        name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
+        for name, value in values.items()
+    }

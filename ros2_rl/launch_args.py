@@ -1,0 +1,207 @@
+"""Arguments of the launch files: names, defaults, descriptions, and what they may be.
+
+Checked before any process begins, so that a mistake costs one sentence and not a started robot.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.learning.config import load_learner
+from ros2_rl.robots import load_robot
+from ros2_rl.sim.perturbations import load_gap
+from ros2_rl.tasks import load_task
+
+HARDWARE = ("sim",)
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+FREE_BYTES = 200 * 1024**2
+"""A run keeps checkpoints, logs and curves; less free space than this cannot end well."""
+
+Table = dict[str, tuple[str, str]]
+"""Name of an argument: default and description."""
+
+SIM_ARGUMENTS: Table = {
+    "robot": ("go2", "robot, as in config/robots"),
+    "hardware": ("sim", f"what stands behind the robot's topics: {', '.join(HARDWARE)}"),
+    "task": ("trot", "task, as in config/tasks"),
+    "gap": ("none", "reality gap of the simulator, as in config/gaps"),
+    "speed": ("1", "robot time by wall time; 0: as fast as the graph answers (lockstep)"),
+    "seed": ("1", "seed of everything random"),
+    "headless": ("true", "no window"),
+    "policy": ("", "ONNX policy; empty: that of the task"),
+    "namespace": ("", "namespace of all nodes"),
+    "log_level": ("info", f"log level of all nodes: {', '.join(LOG_LEVELS)}"),
+}
+FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
+    "gap": ("default", "reality gap that is to be won back, as in config/gaps"),
+    "speed": ("0", "robot time by wall time; 0: as fast as the graph answers (lockstep)"),
+    "learner": ("slowrl", "learner, as in config/learners"),
+    "minutes": ("75", "budget of training, minutes of robot time"),
+    "run_dir": ("", "folder of the run; empty: runs/<time>"),
+    "resume": ("", "run_dir of an earlier run to go on from; empty: start anew"),
+}
+
+
+@dataclass(frozen=True)
+class SimArgs:
+    """Checked arguments of ``sim.launch.py``; ``policy`` is an absolute path or empty."""
+
+    robot: str
+    hardware: str
+    task: str
+    gap: str
+    speed: float
+    seed: int
+    headless: bool
+    policy: str
+    namespace: str
+    log_level: str
+
+    @property
+    def lockstep(self) -> bool:
+        """Whether the simulator waits for the graph in place of the clock."""
+        return self.speed == 0
+
+
+@dataclass(frozen=True)
+class FinetuneArgs(SimArgs):
+    """Checked arguments of ``finetune.launch.py``; the folders are absolute paths."""
+
+    learner: str
+    minutes: float
+    run_dir: str
+    resume: str
+
+
+def check_sim_args(values: Mapping[str, str]) -> SimArgs:
+    """Check the arguments of ``sim.launch.py``; what is not in ``values`` has its default.
+
+    Raises:
+        ConfigError: an unknown argument or a value that cannot be.
+    """
+    return SimArgs(**_common(_complete(values, SIM_ARGUMENTS)))
+
+
+def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
+    """Check the arguments of ``finetune.launch.py``; what is not in ``values`` has its default.
+
+    Raises:
+        ConfigError: an unknown argument, a value that cannot be, or a folder that cannot be written.
+    """
+    text = _complete(values, FINETUNE_ARGUMENTS)
+    common = _common(text)
+    load_learner(text["learner"])
+    minutes = _number("minutes", text["minutes"], 0.1, 10_000)
+    resume = _earlier_run(text["resume"])
+    run_dir = _run_dir(text["run_dir"])
+    return FinetuneArgs(**common, learner=text["learner"], minutes=minutes, run_dir=run_dir, resume=resume)
+
+
+def _complete(values: Mapping[str, str], table: Table) -> dict[str, str]:
+    for name in values:
+        if name not in table:
+            raise ConfigError(f"There is no argument '{name}'; there are {', '.join(table)}.")
+    return {name: values.get(name, default) for name, (default, _) in table.items()}
+
+
+def _common(text: Mapping[str, str]) -> dict:
+    load_robot(text["robot"])
+    load_gap(text["gap"])
+    return {
+        "robot": text["robot"],
+        "hardware": _one_of("hardware", text["hardware"], HARDWARE),
+        "task": text["task"],
+        "gap": text["gap"],
+        "speed": _speed(text["speed"]),
+        "seed": int(_number("seed", text["seed"], 0, 2**31 - 1, whole=True)),
+        "headless": _headless(text["headless"]),
+        "policy": _policy(text["policy"], text["task"]),
+        "namespace": _namespace(text["namespace"]),
+        "log_level": _one_of("log_level", text["log_level"], LOG_LEVELS),
+    }
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ConfigError(f"There is no {name} '{value}'; available: {', '.join(choices)}.")
+    return value
+
+
+def _number(name: str, text: str, low: float, high: float, whole: bool = False) -> float:
+    """A finite number within [low, high]."""
+    try:
+        value = float(int(text) if whole else text)
+    except ValueError:
+        kind = "a whole number" if whole else "a number"
+        raise ConfigError(f"{name} must be {kind} from {low:g} to {high:.10g}, not '{text}'.") from None
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be from {low:g} to {high:.10g}, not {text}.")
+    return value
+
+
+def _speed(text: str) -> float:
+    value = _number("speed", text, 0, 100)
+    if 0 < value < 0.01:
+        raise ConfigError(f"speed must be 0 (as fast as it goes) or from 0.01 to 100, not {text}.")
+    return value
+
+
+def _headless(text: str) -> bool:
+    value = _one_of("headless", text.lower(), ("true", "false", "1", "0")) in ("true", "1")
+    if not value and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise ConfigError("There is no display for headless:=false; set DISPLAY or use headless:=true.")
+    return value
+
+
+def _policy(text: str, task: str) -> str:
+    """The policy's absolute path, or nothing where it is the task's own; both must be there."""
+    default = load_task(task).policy_path
+    path = Path(text).expanduser().absolute() if text else default
+    if not path.is_file():
+        raise ConfigError(
+            f"There is no policy file {path}; give the path of an ONNX policy as policy:=<file>."
+        )
+    return str(path) if text else ""
+
+
+def _namespace(text: str) -> str:
+    if text and not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", text, re.ASCII):
+        raise ConfigError(f"'{text}' is not a namespace; use letters, digits and _, as in robot1 or lab/go2.")
+    return text
+
+
+def _earlier_run(text: str) -> str:
+    if not text:
+        return ""
+    path = Path(text).expanduser().absolute()
+    if not (path / "checkpoints").is_dir():
+        raise ConfigError(f"There is nothing to resume in {path}: it has no folder checkpoints.")
+    return str(path)
+
+
+def _run_dir(text: str) -> str:
+    """A folder that can be made and written and has no run in it yet; it is not made here."""
+    path = Path(text).expanduser() if text else Path("runs") / time.strftime("%Y%m%d-%H%M%S")
+    path = path.absolute()
+    if (path / "summary.json").exists():
+        raise ConfigError(f"The run folder {path} holds a run already; choose another run_dir.")
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            free = shutil.disk_usage(existing).free
+    except OSError as error:
+        raise ConfigError(
+            f"The run folder {path} cannot be written ({error.strerror}); choose another run_dir."
+        ) from error
+    if free < FREE_BYTES:
+        raise ConfigError(
+            f"The disk of {path} has {free / 1024**2:.0f} MiB free and a run needs "
+            f"{FREE_BYTES / 1024**2:.0f} MiB; make room or choose another run_dir."
+        )
+    return str(path)

@@ -1,0 +1,139 @@
+"""Arguments of the launch files: defaults hold, mistakes are one sentence."""
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.launch_args import FINETUNE_ARGUMENTS, SIM_ARGUMENTS, check_finetune_args, check_sim_args
+
+
+def mistake(**values: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        check_finetune_args(values)
+    text = str(caught.value)
+    assert "\n" not in text and text.endswith(".")
+    return text
+
+
+def test_the_defaults_are_valid_and_make_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = check_finetune_args({})
+    assert (args.robot, args.task, args.gap, args.learner) == ("go2", "trot", "default", "slowrl")
+    assert (args.speed, args.minutes, args.seed, args.headless) == (0.0, 75.0, 1, True)
+    assert args.lockstep and args.policy == "" and args.resume == ""
+    assert Path(args.run_dir).parent == tmp_path / "runs"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_simulator_alone_runs_in_real_time_without_a_gap() -> None:
+    args = check_sim_args({})
+    assert args.gap == "none" and args.speed == 1.0 and not args.lockstep
+
+
+def test_every_argument_is_described() -> None:
+    assert set(SIM_ARGUMENTS) < set(FINETUNE_ARGUMENTS)
+    assert all(description for _, description in FINETUNE_ARGUMENTS.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "available"),
+    [("robot", "go2"), ("task", "trot"), ("gap", "default"), ("learner", "slowrl"), ("hardware", "sim")],
+)
+def test_an_unknown_name_is_refused_with_what_there_is(name: str, available: str) -> None:
+    text = mistake(**{name: "elephant"})
+    assert "elephant" in text and available in text
+
+
+def test_a_log_level_is_one_of_those_of_ros() -> None:
+    assert "info" in mistake(log_level="loud")
+
+
+def test_an_unknown_argument_is_refused_with_those_that_there_are() -> None:
+    text = mistake(tsk="trot")
+    assert "'tsk'" in text and "task" in text
+
+
+def test_the_simulator_has_no_learner() -> None:
+    with pytest.raises(ConfigError, match="learner"):
+        check_sim_args({"learner": "slowrl"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("speed", "-1"),
+        ("speed", "0.001"),
+        ("speed", "fast"),
+        ("speed", "nan"),
+        ("minutes", "0"),
+        ("minutes", "inf"),
+        ("seed", "-1"),
+        ("seed", "1.5"),
+        ("seed", str(2**31)),
+        ("headless", "perhaps"),
+        ("namespace", "a b"),
+        ("namespace", "1robot"),
+    ],
+)
+def test_values_out_of_range_are_refused(name: str, value: str) -> None:
+    text = mistake(**{name: value})
+    assert value in text
+
+
+@given(st.text(max_size=12))
+def test_numbers_are_within_their_range_or_refused(text: str) -> None:
+    try:
+        args = check_sim_args({"speed": text, "seed": text})
+    except ConfigError:
+        return
+    assert args.speed == 0 or 0.01 <= args.speed <= 100
+    assert 0 <= args.seed < 2**31
+
+
+def test_headless_false_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert "DISPLAY" in mistake(headless="false")
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert check_sim_args({"headless": "False"}).headless is False
+
+
+def test_a_policy_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert "nowhere.onnx" in mistake(policy=str(tmp_path / "nowhere.onnx"))
+
+
+def test_a_policy_becomes_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.onnx").touch()
+    assert check_sim_args({"policy": "mine.onnx"}).policy == str(tmp_path / "mine.onnx")
+
+
+def test_a_run_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "run_dir" in mistake(run_dir=str(tmp_path / "file" / "run"))
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").touch()
+    assert "another run_dir" in mistake(run_dir=str(tmp_path))
+
+
+def test_a_full_disk_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")(10**12, 10**12, 10**6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert "make room" in mistake(run_dir=str(tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resuming_needs_an_earlier_run(tmp_path: Path) -> None:
+    assert "checkpoints" in mistake(resume=str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    run_dir = str(tmp_path / "next")
+    assert check_finetune_args({"resume": str(tmp_path), "run_dir": run_dir}).resume == str(tmp_path)
