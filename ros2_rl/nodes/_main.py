@@ -2,11 +2,11 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -22,13 +22,22 @@ def run(node_factory: Callable[[], Node], args: list[str] | None = None) -> int:
     The node's ``close()``, if it has one, runs while it can still publish. A ``Ros2RlError`` ends
     the node with its sentence on stderr and status 1; a second signal ends it at once.
     """
+    return run_together([node_factory], args, lambda _, executor: executor.spin_once(timeout_sec=_LOOK_S))
+
+
+def run_together(
+    factories: Sequence[Callable[[], Node]],
+    args: list[str] | None,
+    turn: Callable[[list[Node], Executor], None],
+) -> int:
+    """Several nodes in one process, see :func:`run`; ``turn`` serves them for a moment at a time."""
     stop: list[int] = []
     # rclpy's own handlers would shut the context down before close() can publish.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda n, _: _note(stop, n))
     try:
-        return _spin(node_factory, stop)
+        return _spin(factories, stop, turn)
     except (Ros2RlError, ParameterException) as error:
         print(error, file=sys.stderr)
         return 1
@@ -44,17 +53,25 @@ def _note(stop: list[int], number: int) -> None:
     stop.append(number)
 
 
-def _spin(node_factory: Callable[[], Node], stop: list[int]) -> int:
-    node = node_factory()
+def _spin(
+    factories: Sequence[Callable[[], Node]],
+    stop: list[int],
+    turn: Callable[[list[Node], Executor], None],
+) -> int:
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    nodes: list[Node] = []
     try:
+        for factory in factories:
+            nodes.append(factory())
+            executor.add_node(nodes[-1])
         while not stop and rclpy.ok():
-            executor.spin_once(timeout_sec=_LOOK_S)
+            turn(nodes, executor)
     finally:
-        close = getattr(node, "close", None)
-        if close is not None and rclpy.ok():
-            close()
+        for node in nodes:
+            close = getattr(node, "close", None)
+            if close is not None and rclpy.ok():
+                close()
         executor.shutdown()
-        node.destroy_node()
+        for node in nodes:
+            node.destroy_node()
     return 0

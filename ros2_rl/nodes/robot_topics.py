@@ -12,6 +12,7 @@ from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
 from ros2_rl.nodes.conversions import reliable
 from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotDescription, RobotState
+from ros2_rl.sim.perturbations import SensorNoise
 
 CLOCK_NS, TRUTH_NS, BATTERY_NS = 50_000_000, 20_000_000, NS_PER_S
 """Periods in robot time."""
@@ -31,6 +32,10 @@ class RobotTopics:
         self._pub_clock = node.create_publisher(Clock, "/clock", reliable(10))
         self._imu, self._joints = Imu(), JointState(name=list(robot.joints))
         self._imu.header.frame_id = robot.imu_link
+        data_sheet = SensorNoise()
+        self._imu.orientation_covariance = _diagonal(data_sheet.orientation)
+        self._imu.angular_velocity_covariance = _diagonal(data_sheet.gyro)
+        self._imu.linear_acceleration_covariance = _diagonal(data_sheet.accel)
         self._feet = Float32MultiArray()
         # An array has no header, so two more dimensions carry the stamp.
         self._feet_stamp = [MultiArrayDimension(label=label) for label in ("sec", "nanosec")]
@@ -40,6 +45,16 @@ class RobotTopics:
         self._truth.header.frame_id = "odom"
         self._battery = BatteryState(voltage=_BATTERY_V, percentage=1.0, present=True)
         self._battery.power_supply_status = BatteryState.POWER_SUPPLY_STATUS_DISCHARGING
+
+    @property
+    def readers(self) -> tuple[int, ...]:
+        """How many read each of the topics that make up a state."""
+        state = (self._pub_imu, self._pub_feet, self._pub_joints)
+        return tuple(publisher.get_subscription_count() for publisher in state)
+
+    @property
+    def truth_has_readers(self) -> bool:
+        return self._pub_truth.get_subscription_count() > 0
 
     def publish_state(self, state: RobotState) -> None:
         """The sensors; ``joint_states`` comes last."""
@@ -80,6 +95,11 @@ class RobotTopics:
 
 def _stamp(stamp, stamp_ns: int) -> None:
     stamp.sec, stamp.nanosec = divmod(stamp_ns, NS_PER_S)
+
+
+def _diagonal(deviation: float) -> list[float]:
+    """Covariance of three independent values, row by row."""
+    return [deviation**2 if i % 4 == 0 else 0.0 for i in range(9)]
 
 
 def _vector(vector: Vector3, values) -> None:

@@ -33,14 +33,20 @@ from ros2_rl.sim.viewer import Viewer
 _TURN_S = 0.02
 """How long one topic has the node to itself, s."""
 _FAREWELL_S = 1.0
+_SETTLED_S = 0.5
+"""Robot time begins when the readers of the state have been the same for so long (wall time), s."""
+_RIVAL_LOOKS = 2
+"""Looks in a row at which there is a second writer, before the node ends."""
 _VIEW_S = 1 / 30
 
 
 class SimBridge(Node):
     """Publishes the states of a :class:`Plant` and lets it do what ``joint_commands`` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, polled: bool = False) -> None:
+        """``polled``: whoever owns the node calls :meth:`poll`; nothing here ever waits."""
         super().__init__("sim_bridge")
+        self._polled = polled
         self.parameters = SimParameters(self)
         value = self.parameters.value
         robot = load_robot(value("robot"))
@@ -53,6 +59,8 @@ class SimBridge(Node):
         self._order = JointOrder(robot.joints)
         self._awaited = [t for t in value("wait_for_topics") if t]
         self._running = False
+        self._readers: tuple[int, ...] = ()
+        self._settled, self._rivalled = time.monotonic(), 0
         self._phase: Phase | None = None
         self._states = self._received = self._dropped = 0
         self._viewer = None if value("headless") else Viewer(self.plant.model, self.plant.data)
@@ -98,7 +106,8 @@ class SimBridge(Node):
         self.create_service(Trigger, "sim/reset", self._on_reset)
         self.add_on_set_parameters_callback(self._on_parameters)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(0.001, self._turn, clock=steady)
+        if not self._polled:
+            self.create_timer(0.001, self._turn, clock=steady)
         self.create_timer(1.0, self._each_second, clock=steady)
 
     # ---- robot time
@@ -113,9 +122,27 @@ class SimBridge(Node):
             self._viewed = time.monotonic()
             self._viewer.show()
 
+    def poll(self) -> None:
+        """Let robot time run as far as it can without waiting for anybody."""
+        now = time.monotonic()
+        if not self._running:
+            self._begin()
+        elif self._lockstep and not self._wait.broken:
+            self._step_by_command(now, now)
+        else:
+            self._step_by_wall(now, now)
+
     def _begin(self) -> bool:
-        """Start once everybody whom the robot needs is there."""
-        self._running = all(self.count_publishers(self.resolve_topic_name(t)) for t in self._awaited)
+        """Start once everybody whom the robot needs is there and has found the state's topics.
+
+        Discovery goes both ways: a node whose topics are seen here may not see the state yet, and a
+        run that misses the first states is not the same run.
+        """
+        readers, now = self._topics.readers, time.monotonic()
+        if readers != self._readers:
+            self._readers, self._settled = readers, now
+        there = all(self.count_publishers(self.resolve_topic_name(t)) for t in self._awaited)
+        self._running = there and now - self._settled >= _SETTLED_S
         if self._running:
             self._show()
             self._pacer.restart(time.monotonic())
@@ -149,6 +176,8 @@ class SimBridge(Node):
     def _hear(self, msg: JointState) -> None:
         """Pass a command on to the robot; in lockstep the one that answers its state lets time go on."""
         self._received += 1
+        if self._rivalled:
+            return
         try:
             command = self._order.command(msg)
         except (ValueError, IndexError) as error:
@@ -180,7 +209,7 @@ class SimBridge(Node):
             self._latency.sent(stamp_ns, now)
             self._topics.publish_state(plant.state())
             self._states += 1
-        if stamp_ns % TRUTH_NS == 0:
+        if stamp_ns % TRUTH_NS == 0 and self._topics.truth_has_readers:
             self._topics.publish_truth(plant.truth())
         self._topics.publish_slow(stamp_ns)
 
@@ -224,9 +253,12 @@ class SimBridge(Node):
     # ---- once a second
 
     def _each_second(self) -> None:
-        self._publish_diagnostics()
-        if self.count_publishers(self._inbox.topic) > 1:
+        rivals = self.count_publishers(self._inbox.topic) > 1
+        self._rivalled = self._rivalled + 1 if rivals else 0
+        if rivals:
             self.plant.drives.release()
+        self._publish_diagnostics()
+        if self._rivalled >= _RIVAL_LOOKS:
             raise ConfigError(
                 f"{self._inbox.topic} has two writers and nobody could say whom the robot obeys: "
                 "it is damped; end one of them, then start again."
@@ -261,6 +293,8 @@ class SimBridge(Node):
         drives = self.plant.drives
         if not self._running:
             return DiagnosticStatus.OK, "waits for " + ", ".join(self._awaited)
+        if self._rivalled:
+            return DiagnosticStatus.ERROR, f"two writers of {self._inbox.topic}: the joints are damped"
         if self._wait.broken:
             return DiagnosticStatus.ERROR, "no answer in lockstep: the joints are damped"
         if drives.rejected or drives.timeouts or drives.out_of_limits:

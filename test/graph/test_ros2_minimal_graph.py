@@ -37,9 +37,8 @@ rclpy.spin(node)
 @pytest.fixture(scope="module")
 def demo() -> Iterator[None]:
     """A node ``/lab/clock_maker``."""
-    node = subprocess.Popen(
-        [sys.executable, "-c", NODE], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )  # fmt: skip
+    command = [sys.executable, "-c", NODE]
+    node = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
     assert node.stdout is not None and node.stdout.readline() == "ready\n"
     yield
     node.kill()

@@ -47,7 +47,11 @@ class Rig(Node):
         self.commands = self.create_publisher(JointState, "joint_commands", reliable(1))
         self.phases = self.create_publisher(DiagnosticStatus, "learner/phase", reliable(10, latched=True))
         self.create_subscription(JointState, "joint_states", self._on_state, sensor)
-        for kind, topic in ((Imu, "imu/data"), (Odometry, "ground_truth/odom"), (BatteryState, "battery_state")):
+        for kind, topic in (
+            (Imu, "imu/data"),
+            (Odometry, "ground_truth/odom"),
+            (BatteryState, "battery_state"),
+        ):
             self.create_subscription(kind, topic, self._noting(topic, lambda m: m.header.stamp), sensor)
         self.create_subscription(Clock, "/clock", self._noting("clock", lambda m: m.clock), sensor)
         self.create_subscription(Float32MultiArray, "foot_forces", self._on_feet, sensor)
@@ -139,8 +143,9 @@ class Bench:
         return self.process.communicate()[1]
 
     def close(self) -> None:
+        # Not killed: the middleware of the one that stays would now and then crash when it ends.
         if self.process.poll() is None:
-            self.process.kill()
+            self.process.terminate()
         self.process.communicate()
         self.executor.shutdown()
         self.rig.destroy_node()
@@ -235,7 +240,9 @@ def test_in_real_time_it_counts_what_the_commands_are_worth(bench):
     bench.reach(rig.stamp_ns + 20 * STATE_NS)
 
 
-@pytest.mark.parametrize("bench", [(87, *LOCKSTEP, "gap_from_start:=false", "noise_q_bias:=0.2")], indirect=True)
+@pytest.mark.parametrize(
+    "bench", [(87, *LOCKSTEP, "gap_from_start:=false", "noise_q_bias:=0.2")], indirect=True
+)
 def test_the_gap_follows_learner_phase_and_its_parameters_change_as_it_runs(bench):
     rig = bench.rig
 
@@ -299,6 +306,8 @@ def test_time_does_not_run_before_everybody_is_there(bench):
 def test_a_second_writer_ends_it_with_a_sentence(bench):
     bench.reach(5 * STATE_NS)
     rogue = bench.rig.create_publisher(JointState, "joint_commands", reliable(1))
+    assert bench.spin_until(lambda: bench.rig.status.level == DiagnosticStatus.ERROR)
+    assert "two writers" in bench.rig.status.message
     assert bench.spin_until(lambda: bench.process.poll() is not None)
     _, errors = bench.process.communicate()
     assert rogue.topic_name == "/joint_commands" and bench.process.returncode == 1

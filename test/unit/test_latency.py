@@ -1,5 +1,6 @@
 """State to command: which time counts, and what a missed control step is."""
 
+import numpy as np
 import pytest
 
 from ros2_rl.sim.latency import TickLatency
@@ -17,8 +18,21 @@ def test_the_last_command_with_a_target_of_the_policy_counts():
     latency.came(0, "policy", 1.021)
     latency.came(STEP, "policy", 1.022)
     latency.sent(2 * STEP, 1.040)
-    assert latency.figures_ms() == pytest.approx((2.5, 2.99, 3.0))
+    assert latency.figures_ms() == pytest.approx((2.0, 3.0, 3.0), abs=0.01)
     assert latency.missed == 0
+
+
+def test_percentiles_are_those_of_all_latencies_and_the_maximum_is_exact():
+    latency, rng = TickLatency(), np.random.default_rng(0)
+    durations = rng.gamma(2.0, 0.001, 3000)
+    durations[1234] = 0.7
+    for step, duration in enumerate(durations):
+        latency.sent(step * STEP, 0.02 * step)
+        latency.came(step * STEP, "policy", 0.02 * step + duration)
+    latency.sent(durations.size * STEP, 100.0)
+    p50, p99, most = latency.figures_ms()
+    assert (p50, p99) == pytest.approx(1e3 * np.percentile(durations, (50, 99)), abs=0.03)
+    assert most == pytest.approx(700.0)
 
 
 def test_states_between_control_steps_and_repeated_states_change_nothing():
