@@ -34,7 +34,7 @@ $(STANDIN): $(INSTALLED) ros2_minimal/pyproject.toml $(shell find ros2_minimal -
 	rm -rf ros2_minimal/build ros2_minimal/*.egg-info
 	touch $@
 
-$(BUILT): $(STANDIN) package.xml setup.py setup.cfg $(wildcard launch/* urdf/*) $(shell find config -type f -o -type d)
+$(BUILT): $(STANDIN) package.xml setup.py setup.cfg $(wildcard launch/*.launch.py urdf/*) $(shell find config -type f -o -type d)
 	$(MAKE) build
 
 build: $(STANDIN)
@@ -48,7 +48,7 @@ finetune: setup
 test: setup
 	$(PYTEST) -n 2 test/unit
 	$(PYTEST) test/graph
-	$(PYTEST) test/scenario
+	$(if $(wildcard test/scenario/test_*.py),$(PYTEST) test/scenario)
 
 test-fast: setup
 	$(PYTEST) -n 2 test/unit

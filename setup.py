@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PACKAGE = "ros2_rl"
-NODES = ("sim_bridge", "state_estimator", "policy_executor", "supervisor", "learner", "practice")
+NODES = ("sim_bridge", "state_estimator", "policy_executor", "supervisor", "learner", "practice", "stack")
 
 
 def share_files() -> list[tuple[str, list[str]]]:

@@ -15,9 +15,7 @@ from ros2_rl.launch_args import FINETUNE_ARGUMENTS, check_finetune_args
 def start(context: LaunchContext) -> list:
     """Check the arguments, then begin all nodes."""
     args = checked(check_finetune_args, given(context, FINETUNE_ARGUMENTS, __file__))
-    awaited = ["joint_commands", "odom", "policy/targets", "cmd_vel", "learner/phase"]
-    nodes = robot_nodes(args, gap_from_start=False, awaited=awaited)
-    nodes.append(node("practice", args, task=args.task, seed=args.seed))
+    nodes = robot_nodes(args, gap_from_start=False, awaited=["learner/phase"])
     learner = node(
         "learner",
         args,

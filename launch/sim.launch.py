@@ -6,16 +6,14 @@ ros2 launch ros2_rl sim.launch.py gap:=default headless:=false
 from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction
 
-from ros2_rl.bringup import checked, declarations, end_together, given, node, robot_nodes
+from ros2_rl.bringup import checked, declarations, end_together, given, robot_nodes
 from ros2_rl.launch_args import SIM_ARGUMENTS, check_sim_args
 
 
 def start(context: LaunchContext) -> list:
     """Check the arguments, then begin all nodes."""
     args = checked(check_sim_args, given(context, SIM_ARGUMENTS, __file__))
-    awaited = ["joint_commands", "odom", "policy/targets", "cmd_vel"]
-    nodes = robot_nodes(args, gap_from_start=True, awaited=awaited)
-    nodes.append(node("practice", args, task=args.task, seed=args.seed, default_phase="train"))
+    nodes = robot_nodes(args, gap_from_start=True)
     return [*end_together(nodes), *nodes]
 
 

@@ -1,7 +1,7 @@
 """What the launch files share: the nodes with their parameters, and how a launch ends."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,10 @@ from ros2_rl.launch_args import SimArgs, Table
 from ros2_rl.paths import share_path
 
 Args = TypeVar("Args", bound=SimArgs)
+
+STATE_RATE_HZ = 200.0
+LOCKSTEP_STATE_RATE_HZ = 100.0
+"""In lockstep the graph, not the robot, is what costs time: half the states, twice the speed."""
 
 # Together less than the 5 s within which everything has to have ended after Ctrl-C.
 _SIGTERM_AFTER_S = "4.0"
@@ -50,34 +54,60 @@ def checked(check: Callable[[Mapping[str, str]], Args], values: Mapping[str, str
         raise ConfigError("nothing was started") from None
 
 
-def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: list[str]) -> list[Node]:
-    """The control loop: simulator, estimator, executor, supervisor."""
-    lockstep = args.lockstep
+def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] = ()) -> list[Node]:
+    """Simulator, estimator, executor, supervisor, practice; one process in lockstep, else one each.
+
+    Robot time begins when the loop's topics and those in ``awaited`` have a publisher.
+    """
+    loop = ["joint_commands", "odom", "policy/targets", "cmd_vel"]
+    values: dict[str, Any] = {
+        "task": args.task,
+        "policy": args.policy,
+        "seed": args.seed,
+        "lockstep": args.lockstep,
+        "gap": args.gap,
+        "gap_from_start": gap_from_start,
+        "speed": args.speed or 1.0,
+        "state_rate_hz": LOCKSTEP_STATE_RATE_HZ if args.lockstep else STATE_RATE_HZ,
+        "headless": args.headless,
+        "wait_for_topics": [*loop, *awaited],
+    }
+    if args.lockstep:
+        return [node("stack", args, several=True, **values)]
     return [
-        node(
-            "sim_bridge",
-            args,
-            gap=args.gap,
-            gap_from_start=gap_from_start,
-            lockstep=lockstep,
-            speed=args.speed or 1.0,
-            seed=args.seed,
-            headless=args.headless,
-            wait_for_topics=awaited,
-        ),
-        node("state_estimator", args),
-        node("policy_executor", args, task=args.task, policy=args.policy, seed=args.seed, lockstep=lockstep),
-        node("supervisor", args, lockstep=lockstep),
+        node(name, args, **{key: values[key] for key in keys})
+        for name, keys in (
+            (
+                "sim_bridge",
+                (
+                    "gap",
+                    "gap_from_start",
+                    "lockstep",
+                    "speed",
+                    "state_rate_hz",
+                    "seed",
+                    "headless",
+                    "wait_for_topics",
+                ),
+            ),
+            ("state_estimator", ()),
+            ("policy_executor", ("task", "policy", "seed", "lockstep")),
+            ("supervisor", ("lockstep",)),
+            ("practice", ("task", "seed")),
+        )
     ]
 
 
-def node(name: str, args: SimArgs, **parameters: Any) -> Node:
-    """One of this package's nodes with the shared parameter file and parameters of its own."""
-    values = {"robot": args.robot, "use_sim_time": args.hardware == "sim" and name != "sim_bridge"}
+def node(executable: str, args: SimArgs, *, several: bool = False, **parameters: Any) -> Node:
+    """A program of this package with the shared parameter file and parameters of its own.
+
+    ``several``: it holds several nodes, which keep their own names and take the same parameters.
+    """
+    values = {"robot": args.robot, "use_sim_time": args.hardware == "sim" and executable != "sim_bridge"}
     return Node(
         package="ros2_rl",
-        executable=name,
-        name=name,
+        executable=executable,
+        name=None if several else executable,
         namespace=args.namespace or "/",
         parameters=[str(share_path("config", "ros2_rl.yaml")), _typed(values | parameters)],
         ros_arguments=["--log-level", args.log_level],

@@ -88,7 +88,7 @@ def topic_echo(args: argparse.Namespace) -> int:
             seen.append(1)
 
         _subscribe(node, args.topic, args.type, show, raw=False)
-        while not (args.once and seen):
+        while rclpy.ok() and not (args.once and seen):
             rclpy.spin_once(node, timeout_sec=0.1)
     return 0
 
@@ -99,11 +99,12 @@ def topic_hz(args: argparse.Namespace) -> int:
     with _node() as node:
         _subscribe(node, args.topic, None, lambda _: times.append(time.monotonic()), raw=True)
         told = time.monotonic()
-        while True:
+        while rclpy.ok():
             rclpy.spin_once(node, timeout_sec=0.1)
             if time.monotonic() - told >= 1.0 and len(times) > 1:
                 told = time.monotonic()
                 print(rate(times), flush=True)
+    return 0
 
 
 def rate(times: deque[float]) -> str:

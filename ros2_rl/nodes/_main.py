@@ -10,7 +10,7 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from ros2_rl.errors import Ros2RlError
+from ros2_rl.errors import ConfigError, Ros2RlError
 
 _LOOK_S = 0.1
 """How often a quiet node looks whether it is to stop, s."""
@@ -32,11 +32,10 @@ def run_together(
 ) -> int:
     """Several nodes in one process, see :func:`run`; ``turn`` serves them for a moment at a time."""
     stop: list[int] = []
-    # rclpy's own handlers would shut the context down before close() can publish.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda n, _: _note(stop, n))
     try:
+        _init(args)
         return _spin(factories, stop, turn)
     except (Ros2RlError, ParameterException) as error:
         print(error, file=sys.stderr)
@@ -45,6 +44,15 @@ def run_together(
         return 0
     finally:
         rclpy.try_shutdown()
+
+
+def _init(args: list[str] | None) -> None:
+    try:
+        # rclpy's own handlers would shut the context down before close() can publish.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        reason = str(error).removeprefix("failed to initialize rcl: ").split(", at ")[0]
+        raise ConfigError(f"The arguments after --ros-args cannot be read: {reason}.") from error
 
 
 def _note(stop: list[int], number: int) -> None:

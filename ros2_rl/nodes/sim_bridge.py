@@ -62,6 +62,7 @@ class SimBridge(Node):
         self._readers: tuple[int, ...] = ()
         self._settled, self._rivalled = time.monotonic(), 0
         self._phase: Phase | None = None
+        self._was_on = value("gap_from_start")
         self._states = self._received = self._dropped = 0
         self._viewer = None if value("headless") else Viewer(self.plant.model, self.plant.data)
         self._viewed = 0.0
@@ -221,8 +222,15 @@ class SimBridge(Node):
         except ValueError as error:
             self.get_logger().error(f"learner/phase cannot be read: {error}.")
             return
+        self._was_on = self._gap_is_on
         self._phase = phase
         self._follow_phase()
+
+    @property
+    def _gap_is_on(self) -> bool:
+        """Whether the gap holds at the present stamp."""
+        phase = self._phase
+        return phase.gap if phase is not None and phase.start_ns <= self.plant.stamp_ns else self._was_on
 
     def _follow_phase(self) -> None:
         """Switch the gap on or off when the last phase that was announced begins."""
@@ -242,11 +250,13 @@ class SimBridge(Node):
     def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
         try:
             gap = self.parameters.gap_with(changed)
-            self.plant.set_perturbations(gap, self.plant.stamp_ns)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=self.parameters.reason(error))
         self.gap = gap
-        if self._phase is not None and self._phase.start_ns > self.plant.stamp_ns:
+        # While the gap is off, as in an evaluation of the nominal robot, the new one has to wait.
+        now_ns = self.plant.stamp_ns
+        self.plant.set_perturbations(gap if self._gap_is_on else Perturbations(), now_ns)
+        if self._phase is not None and self._phase.start_ns > now_ns:
             self._follow_phase()
         return SetParametersResult(successful=True)
 

@@ -66,7 +66,8 @@ class Poller:
 def main(args: list[str] | None = None) -> int:
     """Entry point of ``ros2 run ros2_rl stack``."""
     # The supervisor comes first, so that it ends first: the robot is damped while all others listen.
-    factories = [SupervisorNode, StateEstimator, PolicyExecutor, Practice, partial(SimBridge, polled=True)]
+    factories: list[Callable[[], Node]] = [SupervisorNode, StateEstimator, PolicyExecutor, Practice]
+    factories.append(partial(SimBridge, polled=True))
     return run_together(factories, args, Poller().turn)
 
 

@@ -93,7 +93,8 @@ class RecoveryEnv(VecEnv):
         speed = np.sum(sim.qvel[:, :6] ** 2, axis=1)
         margin = np.maximum(sim.q - robot.q_upper, robot.q_lower - sim.q).max(axis=1)
         terms = {
-            "upright": 0.5 * (up + 1.0) + np.exp(-4.0 * (1.0 - up)),
+            # Linear in the angle: a cosine would be flat where the robot lies on its back.
+            "upright": 2.0 * (1.0 - np.arccos(np.clip(up, -1.0, 1.0)) / np.pi) + np.exp(-4.0 * (1.0 - up)),
             "height": 3.0 * upright * (1.0 - low / 0.275),
             "posture": 2.0 * high * np.exp(-0.5 * np.sum(offset**2, axis=1)),
             "still": high * np.exp(-speed),

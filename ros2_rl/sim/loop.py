@@ -40,10 +40,11 @@ class Robot:
     seed: int
     gap: Perturbations
     robot_name: str = "go2"
+    state_rate_hz: float = 100.0
 
     def __post_init__(self) -> None:
         self.robot: RobotDescription = load_robot(self.robot_name)
-        self.plant = Plant(self.robot, seed=self.seed)
+        self.plant = Plant(self.robot, seed=self.seed, state_rate_hz=self.state_rate_hz)
         self.estimator = Estimator(self.robot)
         self.runtime = PolicyRuntime(self.policy_path, self.robot, self.seed, self.task)
         config = load_safety(self.robot.name)

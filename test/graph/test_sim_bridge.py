@@ -263,7 +263,12 @@ def test_the_gap_follows_learner_phase_and_its_parameters_change_as_it_runs(benc
     start = announce(False, 1)
     assert bench.spin_until(lambda: bias() < 0.05) and rig.stamp_ns > start
     assert bench.set("noise_q_bias", -0.2).successful
+    bench.reach(rig.stamp_ns + 20 * STATE_NS)
+    assert bias() > -0.05  # the gap is off
+    announce(True, 1)
     assert bench.spin_until(lambda: bias() < -0.15)
+    assert bench.set("noise_q_bias", 0.2).successful
+    assert bench.spin_until(lambda: bias() > 0.15)
     refused = bench.set("friction", 0.0)
     assert not refused.successful and "friction" in refused.reason
     announce(False, 1)
@@ -306,7 +311,7 @@ def test_time_does_not_run_before_everybody_is_there(bench):
 def test_a_second_writer_ends_it_with_a_sentence(bench):
     bench.reach(5 * STATE_NS)
     rogue = bench.rig.create_publisher(JointState, "joint_commands", reliable(1))
-    assert bench.spin_until(lambda: bench.rig.status.level == DiagnosticStatus.ERROR)
+    assert bench.spin_until(lambda: bench.rig.status and bench.rig.status.level == DiagnosticStatus.ERROR)
     assert "two writers" in bench.rig.status.message
     assert bench.spin_until(lambda: bench.process.poll() is not None)
     _, errors = bench.process.communicate()
@@ -322,6 +327,8 @@ def test_a_second_writer_ends_it_with_a_sentence(bench):
         ((91, "headless:=false"), "no display"),
         ((91, "physics_dt:=0.003"), "do not fit"),
         ((91, "payload_kg:=99.0"), "payload_kg"),
+        ((91, "payload_kg:=3"), "payload_kg"),
+        ((91, "speed=2.0"), "cannot be read"),
     ],
     indirect=["bench"],
 )

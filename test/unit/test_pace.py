@@ -8,10 +8,10 @@ from ros2_rl.sim.pace import LockstepWait, Pacer, RealTimeFactor
 
 
 def run(pacer: Pacer, looks: list[float]) -> int:
-    """States shown by somebody who looks at these times and shows one state a look, if due."""
+    """States shown by somebody who looks at these times and shows what is due by then."""
     shown = 0
     for now in looks:
-        if pacer.left(now) <= 0.0:
+        while pacer.left(now) <= 0.0:
             pacer.count(now)
             shown += 1
     return shown
@@ -23,8 +23,8 @@ def test_small_delays_are_made_up_for(delays):
     pacer.restart(0.0)
     looks = [0.01 * i + delay for i, delay in enumerate(delays)]
     end = 0.01 * len(delays)
-    shown = run(pacer, sorted(looks) + [end + 1e-4 * i for i in range(1, 90)])
-    assert shown in (int(end / 0.005 + 1e-6), int((end + 0.009) / 0.005 + 1e-6))
+    shown = run(pacer, sorted(looks) + [end])
+    assert abs(shown - 2 * len(delays)) <= 1  # the very last one may be due an instant later
     assert pacer.given_up_s == 0.0
 
 
