@@ -24,6 +24,7 @@ def start(context: LaunchContext) -> list:
         learner=args.learner,
         gap=args.gap,
         minutes=args.minutes,
+        episodes=args.episodes,
         seed=args.seed,
         run_dir=args.run_dir,
         resume=args.resume,

@@ -43,6 +43,7 @@ FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "speed": ("0", "robot time by wall time; 0: as fast as the graph answers (lockstep)"),
     "learner": ("slowrl", "learner, as in config/learners"),
     "minutes": ("75", "budget of training, minutes of robot time"),
+    "episodes": ("16", "episodes of the evaluations before and after"),
     "run_dir": ("", "folder of the run; empty: runs/<time>"),
     "resume": ("", "run_dir of an earlier run to go on from; empty: start anew"),
 }
@@ -75,6 +76,7 @@ class FinetuneArgs(SimArgs):
 
     learner: str
     minutes: float
+    episodes: int
     run_dir: str
     resume: str
 
@@ -98,9 +100,17 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     common = _common(text)
     load_learner(text["learner"])
     minutes = _number("minutes", text["minutes"], 0.1, 10_000)
+    episodes = round(_number("episodes", text["episodes"], 1, 1000))
     resume = _earlier_run(text["resume"])
     run_dir = _run_dir(text["run_dir"])
-    return FinetuneArgs(**common, learner=text["learner"], minutes=minutes, run_dir=run_dir, resume=resume)
+    return FinetuneArgs(
+        **common,
+        learner=text["learner"],
+        minutes=minutes,
+        episodes=episodes,
+        run_dir=run_dir,
+        resume=resume,
+    )
 
 
 def _complete(values: Mapping[str, str], table: Table) -> dict[str, str]:

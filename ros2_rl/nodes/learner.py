@@ -55,7 +55,11 @@ class LearnerNode(Node):
         config = load_learner(value("learner"))
         policy = Path(value("policy") or self._task.policy_path)
         session = SessionConfig(
-            minutes=value("minutes"), goal=value("goal"), measure_pretrained=value("measure_pretrained")
+            minutes=value("minutes"),
+            goal=value("goal"),
+            episodes=value("episodes"),
+            look_episodes=max(value("episodes") // 2, 1),
+            measure_pretrained=value("measure_pretrained"),
         )
         self._run_dir = Path(value("run_dir") or Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
         self._log = RunLog(self._run_dir)
@@ -107,6 +111,7 @@ class LearnerNode(Node):
         minutes = [FloatingPointRange(from_value=0.1, to_value=10_000.0)]
         share = [FloatingPointRange(from_value=0.0, to_value=2.0)]
         seeds = [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]
+        counts = [IntegerRange(from_value=1, to_value=1000, step=1)]
         for name, default, description, limits in (
             ("robot", "go2", "robot, as in config/robots", {}),
             ("task", "trot", "task, as in config/tasks", {}),
@@ -114,6 +119,7 @@ class LearnerNode(Node):
             ("policy", "", "base policy (ONNX); empty: that of the task", {}),
             ("gap", "default", "name of the gap, for the summary", {}),
             ("minutes", 75.0, "budget of training, robot minutes", {"floating_point_range": minutes}),
+            ("episodes", 16, "episodes of the evaluations before and after", {"integer_range": counts}),
             ("goal", 0.9, "recovered fraction at which it ends", {"floating_point_range": share}),
             ("measure_pretrained", True, "evaluate without the gap first (simulator only)", {}),
             ("seed", 1, "seed of the run", {"integer_range": seeds}),

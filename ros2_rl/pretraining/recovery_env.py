@@ -12,6 +12,7 @@ from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
 from ros2_rl.pretraining.batch_sim import BatchSim
+from ros2_rl.pretraining.roll_over import drop, roll
 from ros2_rl.robots import RobotDescription, projected_gravity
 
 ANG_VEL_SCALE, JOINT_VEL_SCALE = 0.25, 0.05
@@ -111,23 +112,21 @@ class RecoveryEnv(VecEnv):
         return total * 0.02
 
     def _fallen_poses(self) -> tuple[np.ndarray, np.ndarray]:
-        """Poses after a limp drop from random orientations: qpos (P, 19), qvel (P, 18)."""
-        sim, rng = self.sim, self._rng
+        """Poses from which the policy must get up: qpos (P, 19), qvel (P, 18).
+
+        What a limp drop from a random orientation leaves; robots on their backs are rolled over
+        first, as the recovery controller does it.
+        """
+        everybody = np.arange(self.num_envs)
         positions, speeds = [], []
-        for model in sim.models:
-            model.actuator_gainprm[:, 0] = 0.0
-            model.actuator_biasprm[:, 1], model.actuator_biasprm[:, 2] = 0.0, -2.0
         for _ in range(-(-_POOL // self.num_envs)):
-            qpos = np.zeros((self.num_envs, 19))
-            quat = rng.normal(size=(self.num_envs, 4))
-            qpos[:, 3:7] = quat / np.linalg.norm(quat, axis=1, keepdims=True)
-            qpos[:, 2] = 0.45
-            qpos[:, 7:] = rng.uniform(self.robot.q_lower, self.robot.q_upper, (self.num_envs, 12))
-            sim.place(np.arange(self.num_envs), qpos, np.zeros((self.num_envs, 18)))
-            for _ in range(60):
-                sim.step(sim.q.copy())
-            positions.append(sim.qpos.copy())
-            speeds.append(sim.qvel.copy())
+            drop(self.sim, self.robot, self._rng)
+            lying = self.sim.qpos.copy(), self.sim.qvel.copy()
+            on_back = projected_gravity(self.sim.quat)[:, 2] > 0.3
+            self.sim.randomise(everybody, self._rng, self.cfg["randomise"])
+            roll(self.sim, self.robot)
+            positions.append(np.where(on_back[:, None], self.sim.qpos, lying[0]))
+            speeds.append(np.where(on_back[:, None], self.sim.qvel, lying[1]))
         good = np.isfinite(np.concatenate(positions)).all(axis=1)
         return np.concatenate(positions)[good], np.concatenate(speeds)[good]
 

@@ -51,6 +51,8 @@ class RobotDescription:
     """Legs folded, belly on the ground, shape (J,), rad."""
     stand_height: float
     gains: dict[str, GainSet]
+    roll_over: tuple[tuple[np.ndarray, float], ...] = ()
+    """Key poses that turn the robot from its back, (J,), rad, and the time to each, s."""
 
     @property
     def num_joints(self) -> int:
@@ -98,6 +100,13 @@ def load_robot(name: str) -> RobotDescription:
             key: GainSet(per_joint(value["kp"]), per_joint(value["kd"]))
             for key, value in data["gains"].items()
         },
+        roll_over=tuple(
+            (
+                np.clip(_frozen(np.tile([*key["left"], *key["right"]], legs // 2)), limits[0], limits[1]),
+                key["seconds"],
+            )
+            for key in data.get("roll_over", ())
+        ),
     )
 
 

@@ -74,6 +74,10 @@ class RecoveryConfig(_Section):
     learned_s: float = Field(gt=0, le=60, description="longest learned attempt, s")
     scripted_s: float = Field(gt=0, le=60, description="longest scripted attempt, s")
     settle_s: float = Field(ge=0, le=10, description="upright and calm but not standing, s")
+    roll_deg: float = Field(
+        ge=60, le=180, description="tilt beyond which the robot is rolled over first, deg"
+    )
+    roll_pause_s: float = Field(ge=0, le=10, description="shortest time between two rolls, s")
 
 
 class AutostartConfig(_Section):

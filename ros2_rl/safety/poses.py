@@ -19,6 +19,7 @@ class PoseScript:
     """Joint positions at the beginning, shape (J,), rad."""
     poses: tuple[tuple[np.ndarray, float], ...]
     """Pose, shape (J,), rad, and the time that leading to it takes, s."""
+    gains: str = "stand"
 
     def at(self, stamp_ns: int) -> JointCommand:
         """Command of a stamp; the last pose is held for ever."""
@@ -28,9 +29,9 @@ class PoseScript:
             if left < duration:
                 share = max(left, 0.0) / duration
                 smooth = share * share * (3.0 - 2.0 * share)
-                return JointCommand(stamp_ns, before + smooth * (pose - before), zero, zero, "stand")
+                return JointCommand(stamp_ns, before + smooth * (pose - before), zero, zero, self.gains)
             before, left = pose, left - duration
-        return JointCommand(stamp_ns, before, zero, zero, "stand")
+        return JointCommand(stamp_ns, before, zero, zero, self.gains)
 
     def done(self, stamp_ns: int) -> bool:
         return stamp_ns - self.start_ns >= round(sum(d for _, d in self.poses) * NS_PER_S)
@@ -52,6 +53,11 @@ def brace(robot: RobotDescription, config: StandConfig, state: RobotState) -> Po
 def lie_down(robot: RobotDescription, config: StandConfig, state: RobotState) -> PoseScript:
     """To the folded pose, belly on the ground."""
     return PoseScript(state.stamp_ns, state.q, ((robot.fold_pose, config.stand_s),))
+
+
+def roll_over(robot: RobotDescription, state: RobotState) -> PoseScript:
+    """From the back onto the feet's side: the robot's own key poses, legs folded in the end."""
+    return PoseScript(state.stamp_ns, state.q, (*robot.roll_over, (robot.fold_pose, 0.5)), "recovery")
 
 
 class StandingCheck:

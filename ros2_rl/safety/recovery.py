@@ -3,7 +3,8 @@
 Attempts follow each other until one succeeds (the supervisor sees that and hands over) or the
 last one has failed. A learned attempt lets the recovery policy act; once the robot is upright and
 calm but does not stand by itself, it is led to the stand pose by position. A scripted
-attempt folds the legs and stands up, which helps a robot that lies on its belly.
+attempt folds the legs and stands up, which helps a robot that lies on its belly. A robot on its
+back is rolled over first, by key poses that a search in simulation has found.
 """
 
 from typing import Protocol
@@ -13,7 +14,7 @@ import numpy as np
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import SafetyConfig
 from ros2_rl.safety.guards import Sample
-from ros2_rl.safety.poses import PoseScript, stand_up
+from ros2_rl.safety.poses import PoseScript, roll_over, stand_up
 
 
 class RecoveryPolicy(Protocol):
@@ -41,6 +42,9 @@ class RecoveryController:
         self._targets = robot.stand_pose
         self._attempt, self._begun_ns, self._step = 0, 0, -1
         self._script: PoseScript | None = None
+        self._upside_down = np.radians(config.recovery.roll_deg)
+        self._roll: PoseScript | None = None
+        self._rolled_ns = 0
 
     @property
     def attempts(self) -> int:
@@ -53,7 +57,7 @@ class RecoveryController:
 
     def start(self, state: RobotState) -> None:
         """Begin the first attempt."""
-        self._attempt = 0
+        self._attempt, self._roll, self._rolled_ns = 0, None, 0
         self._begin(state)
 
     def command(self, sample: Sample, calm_s: float) -> JointCommand:
@@ -64,14 +68,34 @@ class RecoveryController:
             calm_s: for how long the base has been upright and slow, s.
         """
         self._next_attempt(sample.state)
+        if self._rolls(sample):
+            assert self._roll is not None
+            return self._roll.at(sample.state.stamp_ns)
         if not self.failed and self._attempts[self._attempt] == "learned":
             self._settle(sample, calm_s)
         if self._script is not None:
             return self._script.at(sample.state.stamp_ns)
         return self._learned(sample.state)
 
+    def _rolls(self, sample: Sample) -> bool:
+        """Whether a robot on its back is being rolled over; afterwards the attempt begins anew."""
+        state = sample.state
+        if self._roll is not None and self._roll.done(state.stamp_ns):
+            self._roll, self._rolled_ns = None, state.stamp_ns
+            if not self.failed:
+                self._restart(state)
+        waited = state.stamp_ns - self._rolled_ns >= self._config.recovery.roll_pause_s * NS_PER_S
+        if self._roll is None and sample.tilt > self._upside_down and (waited or not self._rolled_ns):
+            self._roll = roll_over(self._robot, state) if self._robot.roll_over else None
+        return self._roll is not None
+
     def _begin(self, state: RobotState) -> None:
-        self._begun_ns, self._step, self._script = state.stamp_ns, -1, None
+        self._begun_ns = state.stamp_ns
+        self._restart(state)
+
+    def _restart(self, state: RobotState) -> None:
+        """Start the present kind of attempt from this state on."""
+        self._step, self._script = -1, None
         if self._attempts[self._attempt] == "scripted":
             self._script = stand_up(self._robot, self._config.stand, state)
         elif self._policy is not None:
