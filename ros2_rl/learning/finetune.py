@@ -103,9 +103,18 @@ class FineTuning:
         return self._adapter(event.activate_at_step, 0)
 
     def export(self, run_dir: Path) -> None:
-        """Write ``adapter.safetensors`` and the merged ``policy.onnx`` of the newest version."""
+        """Write ``adapter.safetensors`` and the merged ``policy.onnx`` of the newest version.
+
+        Raises:
+            ConfigError: the folder cannot be written.
+        """
         adapter = self.learner.adapter(max(self.version, 1))
-        write_bytes(run_dir / "adapter.safetensors", adapter.to_bytes())
+        try:
+            write_bytes(run_dir / "adapter.safetensors", adapter.to_bytes())
+        except OSError as error:
+            raise ConfigError(
+                f"The adapter cannot be written to {run_dir} ({error.strerror}); free some space."
+            ) from error
         export_merged(run_dir / "policy.onnx", self.policy, adapter)
 
     def _adapter(self, activate_at_step: int, next_at_step: int) -> Adapter:

@@ -62,8 +62,12 @@ class RunLog:
                 self._writer.add_scalar(f"{prefix}{tag}", value, step)
 
     def write_json(self, name: str, data: dict[str, Any]) -> Path:
+        """Raises ConfigError when the disk is full or the folder is gone."""
         path = self.run_dir / name
-        write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+        try:
+            write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written ({error.strerror}); free some space.") from error
         return path
 
     def close(self) -> None:

@@ -24,6 +24,8 @@ from ros2_rl.tasks.clock import STEP_NS
 
 HOLD_BACK = 5
 """Control steps that a record waits, so that the label of its stamp is known for sure."""
+EXAM_SEED = 0
+"""Seed of the commands of the evaluations before and after."""
 _STEPS_PER_MINUTE = 3000
 
 
@@ -327,10 +329,10 @@ class Session:
         self._kind = kind
         if kind is Kind.LOOK:
             self._looks += 1
-            seed, episodes = 1000 * self.seed + 10 + self._looks, self.config.look_episodes
+            seed, episodes = 1000 * (self.seed + 1) + self._looks, self.config.look_episodes
         else:
-            # Before and after are asked for the same commands; looks never see them.
-            seed, episodes = 1000 * self.seed, self.config.episodes
+            # Before and after every run is asked for the same commands; looks never see them.
+            seed, episodes = EXAM_SEED, self.config.episodes
         self.phase = Phase(
             EVALUATE,
             start_step * STEP_NS,

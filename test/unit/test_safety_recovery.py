@@ -174,3 +174,40 @@ def test_a_policy_that_is_no_recovery_policy_of_the_robot_is_refused(tmp_path, c
 
 def test_no_file_means_no_learned_policy(tmp_path):
     assert load_recovery(tmp_path / "recovery.onnx", ROBOT) is None
+
+
+def on_its_back(drive, seconds, tilt_deg=175.0):
+    """Commands of a robot that stays on its back."""
+    return [drive.run(STATE_NS / NS_PER_S, tilt_deg) for _ in range(round(seconds * NS_PER_S / STATE_NS))]
+
+
+def test_a_robot_on_its_back_is_rolled_over_before_the_policy_is_asked():
+    policy = Puppet()
+    drive = Drive(policy)
+    length = sum(seconds for _, seconds in ROBOT.roll_over) + 0.5
+    commands = on_its_back(drive, length - 0.02)
+    assert not policy.asked
+    assert {c.gains for c in commands} == {"recovery"}
+    reached = [min(np.abs(c.q - pose).max() for c in commands) for pose, _ in ROBOT.roll_over]
+    assert max(reached) < 0.05
+    drive.run(0.1, tilt_deg=45.0)
+    assert policy.asked
+
+
+def test_the_next_roll_waits_for_what_the_policy_makes_of_the_last():
+    policy = Puppet()
+    drive = Drive(policy)
+    length = sum(seconds for _, seconds in ROBOT.roll_over) + 0.5
+    on_its_back(drive, length + 0.1)
+    asked = len(policy.asked)
+    on_its_back(drive, CONFIG.recovery.roll_pause_s - 0.2)
+    assert len(policy.asked) > asked
+    asked = len(policy.asked)
+    on_its_back(drive, 1.0)
+    assert len(policy.asked) <= asked + 10
+
+
+def test_a_robot_on_its_side_is_left_to_the_policy():
+    policy = Puppet()
+    Drive(policy).run(0.1, tilt_deg=95.0)
+    assert policy.asked

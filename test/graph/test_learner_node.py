@@ -1,0 +1,122 @@
+"""The learner's node: phases, adapters, services, and an executor that it does not control."""
+
+import json
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_rig import NodeRig
+from std_msgs.msg import Float32MultiArray, MultiArrayDimension, UInt8MultiArray
+from std_srvs.srv import Trigger
+
+from ros2_rl.learning.phase import EVALUATE, Phase
+from ros2_rl.nodes.conversions import reliable, status_msg, status_values
+from ros2_rl.policy.adapter import Adapter
+from ros2_rl.policy.step import StepRecord, pack
+from ros2_rl.robots import load_robot
+
+ROBOT = load_robot("go2")
+STEP_NS = 20_000_000
+
+
+def message(step: int) -> Float32MultiArray:
+    """The record of a robot that stands."""
+    zeros = np.zeros(12, np.float32)
+    record = StepRecord(
+        step * STEP_NS, step, 1, np.zeros(47, np.float32), zeros, zeros, zeros,
+        np.zeros(3, np.float32), np.zeros(2, np.float32), np.zeros(3, np.float32),
+        np.array((0.28,), np.float32), np.ones(4, np.float32), np.zeros(3, np.float32),
+        np.array((0, 0, -1), np.float32), ROBOT.default_pose.astype(np.float32), zeros, zeros,
+    )  # fmt: skip
+    data, dims = pack(record)
+    msg = Float32MultiArray(data=data.tolist())
+    msg.layout.dim = [MultiArrayDimension(label=name, size=int(size)) for name, size in dims]
+    return msg
+
+
+class LearnerRig(NodeRig):
+    def __init__(self, domain: int, run_dir, *arguments: str):
+        super().__init__(domain, "learner", "-p", f"run_dir:={run_dir}", "-p", "episodes:=2", *arguments)
+        self.phases: list[Phase] = []
+        self.adapters: list[Adapter] = []
+        self.node.create_subscription(DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, True))
+        self.node.create_subscription(UInt8MultiArray, "policy/adapter", self._on_adapter, reliable(1, True))
+        self.steps = self.node.create_publisher(Float32MultiArray, "policy/step", reliable(2000))
+        self.labels = self.node.create_publisher(DiagnosticStatus, "supervisor/state", reliable(100, True))
+
+    def _on_phase(self, msg):
+        self.phases.append(Phase.from_values(msg.message, status_values(msg)))
+
+    def _on_adapter(self, msg):
+        self.adapters.append(Adapter.from_bytes(bytes(msg.data)))
+
+    def call(self, service: str) -> Trigger.Response:
+        client = self.node.create_client(Trigger, service)
+        self.wait(client.service_is_ready, service)
+        future = client.call_async(Trigger.Request())
+        self.wait(future.done, f"answer of {service}")
+        return future.result()
+
+
+@pytest.fixture
+def rig(tmp_path):
+    rig = LearnerRig(84, tmp_path / "run")
+    rig.wait(lambda: rig.phases and rig.adapters, "the first phase and adapter")
+    yield rig
+    rig.close()
+
+
+def test_begins_with_the_base_and_an_evaluation_without_the_gap(rig):
+    first, adapter = rig.phases[0], rig.adapters[0]
+    assert (first.name, first.gap, first.noise, first.episodes) == (EVALUATE, False, False, 2)
+    assert adapter.version == 1
+    assert all(not b.any() for _, b in adapter.layers.values())
+
+
+def test_evaluates_again_with_the_gap_and_drops_what_it_cannot_read(rig):
+    rig.wait_for_readers("policy/step", "supervisor/state")
+    rig.labels.publish(status_msg("supervisor", "POLICY", stamp_ns=0, actor="policy", falls=0))
+    rig.steps.publish(Float32MultiArray(data=[1.0, 2.0]))
+    end = rig.phases[0].end_step
+    for step in range(rig.phases[0].start_step - 5, end + 10):
+        rig.steps.publish(message(step))
+        rig.executor.spin_once(timeout_sec=0.0)
+    rig.wait(lambda: len(rig.phases) > 1, "the second phase")
+    assert (rig.phases[1].name, rig.phases[1].gap, rig.phases[1].seed) == (EVALUATE, True, rig.phases[0].seed)
+    assert rig.phases[1].start_step > end
+
+
+def test_services(rig, tmp_path):
+    assert rig.call("learner/pause").success
+    rig.wait(lambda: rig.diagnostics[2].get("paused") == "True", "the pause")
+    assert rig.call("learner/resume").success
+    rig.wait(lambda: rig.diagnostics[2].get("paused") == "False", "the resumption")
+    assert rig.call("learner/save").success
+    assert (tmp_path / "run" / "policy.onnx").is_file()
+    assert rig.call("learner/rollback").success
+    rig.wait(lambda: rig.adapters[-1].version == 2, "the adapter of the roll-back")
+
+
+def test_an_interrupted_run_is_kept(tmp_path):
+    rig = LearnerRig(85, tmp_path / "run")
+    rig.wait(lambda: rig.phases, "the first phase")
+    status, _ = rig.close()
+    assert status == 0
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["ended"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("learner:=magic", "no learner 'magic'"),
+        ("policy:=nowhere.onnx", "nowhere.onnx"),
+        ("resume:=.", "checkpoint"),
+    ],
+)
+def test_what_it_cannot_use_is_one_sentence(tmp_path, argument, words):
+    rig = NodeRig(86, "learner", "-p", f"run_dir:={tmp_path / 'run'}", "-p", argument)
+    rig.process.wait(timeout=60)
+    status, err = rig.close()
+    assert status == 1
+    assert words in err
+    assert "Traceback" not in err
