@@ -18,6 +18,7 @@ from rclpy.node import Node
 from std_msgs.msg import Float32MultiArray, UInt8MultiArray
 from std_srvs.srv import Trigger
 
+from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.finetune import FineTuning, Update
 from ros2_rl.learning.phase import Phase
@@ -40,6 +41,8 @@ from ros2_rl.policy.step import unpack
 from ros2_rl.robots import load_robot
 from ros2_rl.tasks import load_task
 
+_GIVEN_UP, _FAREWELL = ("DAMPING", "ESTOP"), "shutting down"
+"""Modes of the supervisor that end a run, and the reason with which it leaves by itself."""
 _GRACE_S = 10.0
 """Wall time without any control step after which the learner says that it waits."""
 
@@ -157,6 +160,11 @@ class LearnerNode(Node):
             self.get_logger().error("supervisor/state lacks its stamp or actor; it is ignored.", once=True)
             return
         self._session.on_label(label)
+        if msg.message in _GIVEN_UP and values.get("reason") != _FAREWELL:
+            raise ConfigError(
+                f"The supervisor has damped the robot ({values.get('reason')}), so the run ends here; "
+                f"what was learned is in {self._run_dir}."
+            )
 
     def _on_step(self, msg: Float32MultiArray) -> None:
         try:

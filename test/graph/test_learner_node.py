@@ -105,6 +105,19 @@ def test_an_interrupted_run_is_kept(tmp_path):
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["ended"] == "interrupted"
 
 
+def test_a_robot_that_was_damped_ends_the_run(tmp_path):
+    rig = LearnerRig(87, tmp_path / "run")
+    rig.wait(lambda: rig.phases, "the first phase")
+    rig.wait_for_readers("supervisor/state")
+    values = {"stamp_ns": 1, "actor": "supervisor", "falls": 1, "reason": "recovery failed"}
+    rig.labels.publish(status_msg("supervisor", "DAMPING", **values))
+    rig.process.wait(timeout=60)
+    status, err = rig.close()
+    assert status == 1
+    assert "recovery failed" in err and "Traceback" not in err
+    assert (tmp_path / "run" / "policy.onnx").is_file()
+
+
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
