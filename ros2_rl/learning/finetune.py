@@ -10,9 +10,10 @@ from pathlib import Path
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.checkpoint import CheckpointStore, Restored, export_merged
 from ros2_rl.learning.config import SlowRLConfig
+from ros2_rl.learning.events import Label, Learn, Restore
 from ros2_rl.learning.ppo import SlowRL
 from ros2_rl.learning.rollout import Batch, Rollout
-from ros2_rl.learning.session import Label, Learn, Restore, Session, SessionConfig
+from ros2_rl.learning.session import Session, SessionConfig
 from ros2_rl.learning.stats import UpdateStats
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.onnx_policy import OnnxPolicy, write_bytes

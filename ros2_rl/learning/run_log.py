@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.learning.session import Report, Session
+from ros2_rl.learning.events import Report
+from ros2_rl.learning.session import Session
 from ros2_rl.policy.onnx_policy import write_bytes
 
 _TAGS = {  # the field's own names

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ros2_rl.learning.evaluation import Evaluation
+from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.phase import EVALUATE, IDLE, LEAD_STEPS, TRAIN, Phase
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.robots import RobotDescription
@@ -53,59 +54,6 @@ class Kind(enum.Enum):
     ZERO_SHOT = "zero_shot"
     LOOK = "look"
     FINAL = "final"
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Who acts from a stamp on, as ``supervisor/state`` says."""
-
-    stamp_ns: int
-    actor: str
-    """``policy``, ``human``, ``recovery`` or ``supervisor``."""
-    falls: int
-    """Falls since the start."""
-
-
-@dataclass(slots=True)
-class Announce:
-    """Tell everybody about a phase."""
-
-    phase: Phase
-
-
-@dataclass(slots=True)
-class Learn:
-    """Make an update from what was collected; its adapter acts at ``activate_at_step``."""
-
-    activate_at_step: int
-    next_at_step: int
-    window: int
-
-
-@dataclass(slots=True)
-class Restore:
-    """Make the adapter of an earlier version act again (it gets a new version number)."""
-
-    version: int
-    activate_at_step: int
-
-
-@dataclass(slots=True)
-class Report:
-    """A line of progress, or the result of an evaluation."""
-
-    kind: str
-    values: dict[str, float]
-
-
-@dataclass(slots=True)
-class Finish:
-    """The session is over; ``reason`` is ``goal``, ``budget`` or ``stopped``."""
-
-    reason: str
-
-
-Event = Announce | Learn | Restore | Report | Finish
 
 
 @dataclass

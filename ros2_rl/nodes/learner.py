@@ -20,20 +20,12 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import load_learner
+from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.finetune import FineTuning, Update
 from ros2_rl.learning.phase import Phase
 from ros2_rl.learning.rollout import Batch
 from ros2_rl.learning.run_log import RunLog, plot_curves, print_summary, progress_line, summary
-from ros2_rl.learning.session import (
-    Announce,
-    Event,
-    Finish,
-    Label,
-    Learn,
-    Report,
-    Restore,
-    SessionConfig,
-)
+from ros2_rl.learning.session import SessionConfig
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
 from ros2_rl.policy.adapter import Adapter

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ros2_rl.estimation import Estimator
+from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.phase import IDLE, Phase
-from ros2_rl.learning.session import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.paths import share_path
 from ros2_rl.policy.runtime import PolicyRuntime
 from ros2_rl.policy.schedule import MemoryGuard, NoiseSchedule

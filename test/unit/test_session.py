@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 
 from ros2_rl.learning.evaluation import Evaluation
+from ros2_rl.learning.events import Announce, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.phase import EVALUATE, TRAIN, Phase
-from ros2_rl.learning.session import (
-    Announce,
-    Finish,
-    Label,
-    Learn,
-    Report,
-    Restore,
-    Session,
-    SessionConfig,
-)
+from ros2_rl.learning.session import Session, SessionConfig
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.robots import load_robot
 from ros2_rl.tasks import load_task
