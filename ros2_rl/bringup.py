@@ -55,7 +55,7 @@ def checked(check: Callable[[Mapping[str, str]], Args], values: Mapping[str, str
 
 
 def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] = ()) -> list[Node]:
-    """Simulator, estimator, executor, supervisor, practice; one process in lockstep, else one each.
+    """Simulator, estimator, executor, supervisor, practice; in one process or one each.
 
     Robot time begins when the loop's topics and those in ``awaited`` have a publisher.
     """
@@ -72,7 +72,7 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
         "headless": args.headless,
         "wait_for_topics": [*loop, *awaited],
     }
-    if args.lockstep:
+    if args.composed:
         return [node("stack", args, several=True, **values)]
     return [
         node(name, args, **{key: values[key] for key in keys})

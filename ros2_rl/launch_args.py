@@ -34,6 +34,7 @@ SIM_ARGUMENTS: Table = {
     "speed": ("1", "robot time by wall time; 0: as fast as the graph answers (lockstep)"),
     "seed": ("1", "seed of everything random"),
     "headless": ("true", "no window"),
+    "composed": ("true", "robot's side in one process; false: a process for each node"),
     "policy": ("", "ONNX policy; empty: that of the task"),
     "namespace": ("", "namespace of all nodes"),
     "log_level": ("info", f"log level of all nodes: {', '.join(LOG_LEVELS)}"),
@@ -60,6 +61,7 @@ class SimArgs:
     speed: float
     seed: int
     headless: bool
+    composed: bool
     policy: str
     namespace: str
     log_level: str
@@ -131,6 +133,7 @@ def _common(text: Mapping[str, str]) -> dict:
         "speed": _speed(text["speed"]),
         "seed": int(_number("seed", text["seed"], 0, 2**31 - 1, whole=True)),
         "headless": _headless(text["headless"]),
+        "composed": _yes("composed", text["composed"]),
         "policy": _policy(text["policy"], text["task"]),
         "namespace": _namespace(text["namespace"]),
         "log_level": _one_of("log_level", text["log_level"], LOG_LEVELS),
@@ -162,8 +165,12 @@ def _speed(text: str) -> float:
     return value
 
 
+def _yes(name: str, text: str) -> bool:
+    return _one_of(name, text.lower(), ("true", "false", "1", "0")) in ("true", "1")
+
+
 def _headless(text: str) -> bool:
-    value = _one_of("headless", text.lower(), ("true", "false", "1", "0")) in ("true", "1")
+    value = _yes("headless", text)
     if not value and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise ConfigError("There is no display for headless:=false; set DISPLAY or use headless:=true.")
     return value

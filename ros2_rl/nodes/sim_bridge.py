@@ -6,6 +6,7 @@ fraction of a second; between two turns the executor serves everything else.
 """
 
 import gc
+import math
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -77,6 +78,15 @@ class SimBridge(Node):
             self._run_until(min(time.monotonic() + 0.005, end))
         if self._viewer is not None:
             self._viewer.close()
+
+    @property
+    def lockstep(self) -> bool:
+        """Whether robot time waits for commands."""
+        return self._lockstep
+
+    def left_s(self, now: float) -> float:
+        """Wall time until the next state is due, s; in lockstep nobody is in a hurry."""
+        return math.inf if self._lockstep or not self._running else self._pacer.left(now)
 
     @property
     def _damped(self) -> bool:

@@ -1,16 +1,18 @@
-"""All nodes of the robot's side in one process, for lockstep: executable ``stack``.
+"""All nodes of the robot's side in one process: executable ``stack``.
 
-The nodes and their topics are the same; only who waits for whom differs. In lockstep the nodes
-work one after another anyway, and a message between two of them costs a process switch at each
-end; within one process the middleware hands it over directly. So the topics are polled, and the
-executor serves timers and services now and then. The learner stays in a process of its own.
+The nodes and their topics are the same; only who waits for whom differs. From a state to its
+command the nodes work one after another anyway, and a message between two processes costs a
+switch at each end; within one process the middleware hands it over directly. So the topics are
+polled, and executors serve timers and services now and then. The learner stays in a process of
+its own.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from rclpy.executors import Executor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
@@ -22,10 +24,12 @@ from ros2_rl.nodes.sim_bridge import SimBridge
 from ros2_rl.nodes.state_estimator import StateEstimator
 from ros2_rl.nodes.supervisor import SupervisorNode
 
-_SERVE_S = 0.05
+_TURN_S, _LOCKSTEP_TURN_S = 0.01, 0.05
 """How often timers, services and parameters get their turn, s of wall time."""
-_IDLE_S = 0.002
-"""How long the executor may sleep when no message has come, s."""
+_IDLE_S = 0.0003
+"""Pause when no message has come, s."""
+_CLEAR_S = 0.002
+"""In real time, what is slow begins only when the next state is farther away than this, s."""
 
 
 class Poller:
@@ -33,23 +37,46 @@ class Poller:
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
-        self._polls: list[Callable[[], None]] = []
+        self._simulators: list[SimBridge] = []
+        self._first: Executor | None = None
+        self._others: deque[Executor] = deque()
+        self._turn_s = _TURN_S
 
-    def turn(self, nodes: list[Node], executor: Executor) -> None:
-        """Rounds until it is the executor's turn; then that."""
-        if not self._subscriptions:
-            self._subscriptions = [s for node in nodes for s in node.subscriptions]
-            self._polls = [node.poll for node in nodes if isinstance(node, SimBridge)]
-        end = time.monotonic() + _SERVE_S
-        busy = True
-        while busy and time.monotonic() < end:
-            busy = self._round()
-        executor.spin_once(timeout_sec=0.0 if busy else _IDLE_S)
+    def turn(self, nodes: list[Node], _: Executor) -> None:
+        """Rounds for a while; then the first node and one of the others serve what is not a message.
+
+        Each node has an executor of its own: one for all would take as long as all at once, and
+        the supervisor, which comes first, has a watchdog to feed.
+        """
+        if self._first is None:
+            self._prepare(nodes)
+        end = time.monotonic() + self._turn_s
+        while (now := time.monotonic()) < end or self._state_is_near(now):
+            if not self._round():
+                time.sleep(_IDLE_S)
+        assert self._first is not None
+        self._first.spin_once(timeout_sec=0.0)
+        self._others[0].spin_once(timeout_sec=0.0)
+        self._others.rotate()
+
+    def _state_is_near(self, now: float) -> bool:
+        """Whether the robot's next state would come in the middle of something slow."""
+        return any(simulator.left_s(now) < _CLEAR_S for simulator in self._simulators)
+
+    def _prepare(self, nodes: list[Node]) -> None:
+        executors = [SingleThreadedExecutor() for _ in nodes]
+        for node, executor in zip(nodes, executors, strict=True):
+            executor.add_node(node)
+        self._first, self._others = executors[0], deque(executors[1:])
+        self._subscriptions = [s for node in nodes for s in node.subscriptions]
+        self._simulators = [node for node in nodes if isinstance(node, SimBridge)]
+        if any(node.lockstep for node in self._simulators):
+            self._turn_s = _LOCKSTEP_TURN_S
 
     def _round(self) -> bool:
         """One look at every topic; whether anything was there."""
-        for poll in self._polls:
-            poll()
+        for simulator in self._simulators:
+            simulator.poll()
         busy = False
         for subscription in self._subscriptions:
             group = subscription.callback_group

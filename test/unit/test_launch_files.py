@@ -81,13 +81,13 @@ def test_a_node_that_ends_early_is_named(installed: Installed, status: int) -> N
 
 
 def test_in_real_time_every_node_is_a_process(installed: Installed) -> None:
-    done = installed.launch("finetune.launch.py", "speed:=1", first="learner", count=6)
+    done = installed.launch("finetune.launch.py", "speed:=1", "composed:=false", first="learner", count=6)
     assert done.returncode == 0, done.stdout
     assert installed.names() == set(NODES) - {"stack"}
 
 
 def test_the_simulator_alone_has_no_learner(installed: Installed) -> None:
-    done = installed.launch("sim.launch.py", first="practice", count=5)
+    done = installed.launch("sim.launch.py", "composed:=false", first="practice", count=5)
     assert done.returncode == 1 and "practice-5" in done.stdout
     assert installed.names() == set(NODES) - {"stack", "learner"}
 

@@ -17,7 +17,7 @@ def changed(section: str, key: str, value) -> str:
 
 
 def test_go2_reads_and_every_number_says_why():
-    assert load_safety("go2").tilt.limit_deg == 28.0
+    assert load_safety("go2").tilt.limit_deg == 24.0
     keys = [line for line in TEXT.splitlines() if line.startswith("  ")]
     assert keys and all("#" in line for line in keys)
 

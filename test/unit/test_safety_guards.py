@@ -38,13 +38,13 @@ def last_of(guard, count, **parts) -> Verdict:
 @pytest.mark.parametrize(
     "tilt_deg, rate_deg, states, reaction",
     [
-        (27.9, 0, 5, Reaction.NONE),
-        (28.1, 0, 1, Reaction.NONE),
-        (28.1, 0, 2, Reaction.RECOVERY),
-        (10, 290, 5, Reaction.NONE),
-        (10, 310, 1, Reaction.NONE),
-        (10, 310, 2, Reaction.RECOVERY),
-        (28.1, -500, 2, Reaction.RECOVERY),
+        (23.9, 0, 5, Reaction.NONE),
+        (24.1, 0, 1, Reaction.NONE),
+        (24.1, 0, 2, Reaction.RECOVERY),
+        (10, 230, 5, Reaction.NONE),
+        (10, 250, 1, Reaction.NONE),
+        (10, 250, 2, Reaction.RECOVERY),
+        (24.1, -500, 2, Reaction.RECOVERY),
         (20, -500, 5, Reaction.NONE),
     ],
 )

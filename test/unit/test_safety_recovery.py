@@ -103,7 +103,10 @@ def test_attempts_follow_their_times_and_end_in_failure():
     assert drive.run(0.1, tilt_deg=90).gains == "stand"
     assert drive.run(recovery.scripted_s, tilt_deg=90).gains == "recovery"
     assert puppet.resets == 2
-    drive.run(recovery.learned_s, tilt_deg=90)
+    assert recovery.attempts == ("learned", "scripted", "learned", "scripted", "learned")
+    drive.run(2 * recovery.learned_s + recovery.scripted_s - 0.2, tilt_deg=90)
+    assert not drive.controller.failed
+    drive.run(0.4, tilt_deg=90)
     assert drive.controller.failed
     drive.controller.start(state_at(drive.stamp_ns))
     assert not drive.controller.failed
