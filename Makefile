@@ -21,7 +21,11 @@ PYTEST = $(WORKSPACE) && python -m pytest
 setup: $(BUILT)
 
 $(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))" || { \
+		echo "$(PYTHON) is not Python 3.11 or 3.12, for which the ROS 2 wheels are built; name one, as in make PYTHON=python3.11."; \
+		exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+		echo "Without the module venv there is no set-up; on Debian: apt-get install python3-venv."; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 		-r requirements.txt -r requirements-dev.txt
 	touch $@
@@ -57,6 +61,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy ros2_rl
+	$(BIN)/mypy --explicit-package-bases $(addprefix ros2_minimal/,launch launch_ros ros2_minimal)
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -99,17 +99,18 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
 
 
 def node(executable: str, args: SimArgs, *, several: bool = False, **parameters: Any) -> Node:
-    """A program of this package with the shared parameter file and parameters of its own.
+    """A program of this package with the parameter files and parameters of its own.
 
     ``several``: it holds several nodes, which keep their own names and take the same parameters.
     """
-    values = {"robot": args.robot, "use_sim_time": args.hardware == "sim" and executable != "sim_bridge"}
+    files = [str(share_path("config", "ros2_rl.yaml")), args.params_file]
+    values = {"robot": args.robot, "use_sim_time": args.use_sim_time and executable != "sim_bridge"}
     return Node(
         package="ros2_rl",
         executable=executable,
         name=None if several else executable,
         namespace=args.namespace or "/",
-        parameters=[str(share_path("config", "ros2_rl.yaml")), _typed(values | parameters)],
+        parameters=[*filter(None, files), _typed(values | parameters)],
         ros_arguments=["--log-level", args.log_level],
         output="screen",
         additional_env={"PYTHONUNBUFFERED": "1"},

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import load_learner
 from ros2_rl.robots import load_robot
@@ -37,6 +39,8 @@ SIM_ARGUMENTS: Table = {
     "composed": ("true", "robot's side in one process; false: a process for each node"),
     "policy": ("", "ONNX policy; empty: that of the task"),
     "namespace": ("", "namespace of all nodes"),
+    "params_file": ("", "ROS parameter file over config/ros2_rl.yaml; launch arguments win over both"),
+    "use_sim_time": ("true", "nodes take their time from the simulator's clock"),
     "log_level": ("info", f"log level of all nodes: {', '.join(LOG_LEVELS)}"),
 }
 FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
@@ -52,7 +56,7 @@ FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
 
 @dataclass(frozen=True)
 class SimArgs:
-    """Checked arguments of ``sim.launch.py``; ``policy`` is an absolute path or empty."""
+    """Checked arguments of ``sim.launch.py``; ``policy`` and ``params_file`` are absolute paths or empty."""
 
     robot: str
     hardware: str
@@ -64,6 +68,8 @@ class SimArgs:
     composed: bool
     policy: str
     namespace: str
+    params_file: str
+    use_sim_time: bool
     log_level: str
 
     @property
@@ -136,6 +142,8 @@ def _common(text: Mapping[str, str]) -> dict:
         "composed": _yes("composed", text["composed"]),
         "policy": _policy(text["policy"], text["task"]),
         "namespace": _namespace(text["namespace"]),
+        "params_file": _params_file(text["params_file"]),
+        "use_sim_time": _yes("use_sim_time", text["use_sim_time"]),
         "log_level": _one_of("log_level", text["log_level"], LOG_LEVELS),
     }
 
@@ -191,6 +199,33 @@ def _namespace(text: str) -> str:
     if text and not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", text, re.ASCII):
         raise ConfigError(f"'{text}' is not a namespace; use letters, digits and _, as in robot1 or lab/go2.")
     return text
+
+
+def _params_file(text: str) -> str:
+    """The file's absolute path; rcl itself would say less about a file that it cannot read."""
+    if not text:
+        return ""
+    path = Path(text).expanduser().absolute()
+    try:
+        blocks = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or "it is not YAML"
+        raise ConfigError(f"The params_file {path} cannot be read: {reason}.") from error
+    if not isinstance(blocks, dict) or not all(_has_parameters(block) for block in blocks.values()):
+        raise ConfigError(
+            f"The params_file {path} is not a ROS parameter file; each block is a node's name "
+            "with its ros__parameters, as in config/ros2_rl.yaml."
+        )
+    return str(path)
+
+
+def _has_parameters(block: object) -> bool:
+    """Whether this is a node's block, or a namespace that holds nothing but such blocks."""
+    if not isinstance(block, dict):
+        return False
+    if "ros__parameters" in block:
+        return isinstance(block["ros__parameters"], dict)
+    return bool(block) and all(_has_parameters(below) for below in block.values())
 
 
 def _earlier_run(text: str) -> str:

@@ -337,15 +337,12 @@ class Session:
     def _final(self, step: int) -> list[Event]:
         """Final evaluation of the best adapter that was looked at (the newest if none was).
 
-        When no look was better than the base, the base it is: version 0.
+        When no look was better than the base, the base it is: version 0. It is sent anew in any
+        case, for the newest adapter has promised a next one, which will not come.
         """
-        start = step + LEAD_STEPS
-        events: list[Event] = []
-        version = self._best[1]
-        if self._looks and version != self._version:
-            start = step + self.config.lag_steps + LEAD_STEPS
-            events.append(Restore(version, step + self.config.lag_steps))
-        return events + self._evaluate(Kind.FINAL, start)
+        version = self._best[1] if self._looks else self._version
+        activate = step + self.config.lag_steps
+        return [Restore(version, activate), *self._evaluate(Kind.FINAL, activate + LEAD_STEPS)]
 
     def _train(self, start_step: int) -> list[Event]:
         self._train_start, self._window = start_step, 0

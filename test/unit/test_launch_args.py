@@ -25,6 +25,7 @@ def test_the_defaults_are_valid_and_make_nothing(tmp_path: Path, monkeypatch: py
     args = check_finetune_args({})
     assert (args.robot, args.task, args.gap, args.learner) == ("go2", "trot", "default", "slowrl")
     assert (args.speed, args.minutes, args.seed, args.headless) == (0.0, 75.0, 1, True)
+    assert args.use_sim_time and args.params_file == ""
     assert args.lockstep and args.policy == "" and args.resume == ""
     assert Path(args.run_dir).parent == tmp_path / "runs"
     assert list(tmp_path.iterdir()) == []
@@ -76,6 +77,7 @@ def test_the_simulator_has_no_learner() -> None:
         ("seed", "1.5"),
         ("seed", str(2**31)),
         ("headless", "perhaps"),
+        ("use_sim_time", "sometimes"),
         ("namespace", "a b"),
         ("namespace", "1robot"),
     ],
@@ -111,6 +113,20 @@ def test_a_policy_becomes_an_absolute_path(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.onnx").touch()
     assert check_sim_args({"policy": "mine.onnx"}).policy == str(tmp_path / "mine.onnx")
+
+
+@pytest.mark.parametrize("text", [None, "a: [", "just text", "supervisor: {autostart: false}"])
+def test_a_parameter_file_is_one_that_ros_can_read(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "mine.yaml"
+    if text is not None:
+        path.write_text(text)
+    assert "mine.yaml" in mistake(params_file=str(path))
+
+
+def test_a_parameter_file_becomes_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("lab: {supervisor: {ros__parameters: {autostart: false}}}")
+    assert check_sim_args({"params_file": "mine.yaml"}).params_file == str(tmp_path / "mine.yaml")
 
 
 def test_a_run_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """The launch files: what they begin, with which parameters, and when a launch counts as healthy."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +17,15 @@ import os, sys, time
 name = os.path.basename(sys.argv[0])
 files = [word for word in sys.argv if word.startswith("/tmp") or word.endswith(".yaml")]
 print("parameters", *[line.strip() for file in files for line in open(file)], flush=True)
-open(os.path.join({folder!r}, name), "w").close()
-if name == os.environ["FIRST"]:
-    while len(os.listdir({folder!r})) < int(os.environ["COUNT"]):
-        time.sleep(0.02)
-    sys.exit(int(os.environ["STATUS"]))
 try:
+    open(os.path.join({folder!r}, name), "w").close()
+    if name == os.environ["FIRST"]:
+        while len(os.listdir({folder!r})) < int(os.environ["COUNT"]):
+            time.sleep(0.02)
+        sys.exit(int(os.environ["STATUS"]))
     time.sleep(60)
 except KeyboardInterrupt:
-    pass
+    sys.exit(int(os.environ["AFTERWARDS"]) if name == "stack" else 0)
 """
 
 
@@ -31,26 +34,54 @@ class Installed:
 
     def __init__(self, prefix: Path):
         self.prefix, self.begun = prefix, prefix / "begun"
+        self.launchers: list[subprocess.Popen] = []
         programs = prefix / "lib/ros2_rl"
-        for folder in (programs, prefix / "share/ros2_rl", self.begun):
+        index = prefix / "share/ament_index/resource_index/packages"
+        for folder in (programs, index, self.begun):
             folder.mkdir(parents=True)
-        (prefix / "share/ros2_rl/package.xml").touch()
+        (index / "ros2_rl").touch()
         for name in NODES:
             (programs / name).write_text(PROGRAM.format(python=sys.executable, folder=str(self.begun)))
             (programs / name).chmod(0o755)
 
     def launch(
-        self, file: str, *words: str, first: str = "", status: int = 0, count: int = 2
+        self, file: str, *words: str, interrupt: bool = False, **more: object
     ) -> subprocess.CompletedProcess:
-        """Launch; ``first`` ends with ``status`` once ``count`` programs have begun."""
+        """Launch and wait for the end; ``interrupt`` sends Ctrl-C's signal once two programs have begun."""
+        launcher = self.begin(REPOSITORY / "launch" / file, *words, **more)
+        while interrupt and len(self.names()) < 2 and launcher.poll() is None:
+            time.sleep(0.02)
+        if interrupt:
+            launcher.send_signal(signal.SIGINT)
+        out, err = launcher.communicate(timeout=60)
+        return subprocess.CompletedProcess(launcher.args, launcher.returncode, out, err)
+
+    def begin(
+        self, file: Path, *words: str, first: str = "", status: int = 0, count: int = 2, afterwards: int = 0
+    ) -> subprocess.Popen:
+        """Launch; ``first`` ends with ``status`` once ``count`` programs have begun.
+
+        ``afterwards`` is the status of ``stack`` when it is interrupted.
+        """
         path = os.pathsep.join((str(REPOSITORY / "ros2_minimal"), str(REPOSITORY)))
         env = {"PYTHONPATH": path, "AMENT_PREFIX_PATH": str(self.prefix)}
-        env |= {"FIRST": first, "STATUS": str(status), "COUNT": str(count)}
+        env |= {"FIRST": first, "STATUS": str(status), "COUNT": str(count), "AFTERWARDS": str(afterwards)}
         code = "import sys; from ros2_minimal.cli import main; sys.exit(main())"
-        command = [sys.executable, "-c", code, "launch", str(REPOSITORY / "launch" / file), *words]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=60, env=os.environ | env, cwd=self.prefix
-        )
+        command = [sys.executable, "-c", code, "launch", str(file), *words]
+        launcher = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=os.environ | env, cwd=self.prefix,
+        )  # fmt: skip
+        self.launchers.append(launcher)
+        return launcher
+
+    def clear(self) -> None:
+        """End what a failed test has left running."""
+        for launcher in self.launchers:
+            if launcher.poll() is None:
+                launcher.kill()
+                launcher.communicate()
 
     def names(self) -> set[str]:
         """Programs that have begun."""
@@ -58,8 +89,10 @@ class Installed:
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Installed:
-    return Installed(tmp_path)
+def installed(tmp_path: Path) -> Iterator[Installed]:
+    prefix = Installed(tmp_path)
+    yield prefix
+    prefix.clear()
 
 
 def test_a_run_whose_learner_ends_well_is_healthy(installed: Installed) -> None:
@@ -80,6 +113,18 @@ def test_a_node_that_ends_early_is_named(installed: Installed, status: int) -> N
     assert done.returncode == 1 and f"stack-1 ended with exit status {status}" in done.stdout
 
 
+def test_a_node_that_fails_while_the_launch_ends_is_named(installed: Installed) -> None:
+    done = installed.launch("finetune.launch.py", first="learner", afterwards=3)
+    assert done.returncode == 1 and "stack-1 ended with exit status 3 while" in done.stdout
+
+
+@pytest.mark.parametrize(("afterwards", "status"), [(0, 0), (3, 1)])
+def test_ctrl_c_reaches_every_node(installed: Installed, afterwards: int, status: int) -> None:
+    done = installed.launch("finetune.launch.py", interrupt=True, afterwards=afterwards)
+    assert done.returncode == status, done.stdout
+    assert done.stdout.count("process has finished cleanly") == 2 - (afterwards != 0)
+
+
 def test_in_real_time_every_node_is_a_process(installed: Installed) -> None:
     done = installed.launch("finetune.launch.py", "speed:=1", "composed:=false", first="learner", count=6)
     assert done.returncode == 0, done.stdout
@@ -98,6 +143,35 @@ def test_arguments_reach_the_nodes(installed: Installed) -> None:
     )
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("[learner-2] parameters"))
     assert "/lab/learner:" in line and "minutes: 5.0" in line and "seed: 7" in line and "gap: none" in line
+
+
+def test_a_parameter_file_comes_after_ours_and_before_the_arguments(installed: Installed) -> None:
+    mine = installed.prefix / "mine.yaml"
+    mine.write_text("/**/learner: {ros__parameters: {goal: 0.5}}")
+    done = installed.launch(
+        "finetune.launch.py", f"params_file:={mine}", "use_sim_time:=false", first="learner"
+    )
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("[learner-2] parameters"))
+    assert line.index("goal: 0.9") < line.index("goal: 0.5") < line.index("use_sim_time: false")
+
+
+def test_a_file_that_includes_ours_may_have_arguments_of_its_own(installed: Installed) -> None:
+    outer = installed.prefix / "outer.launch.py"
+    outer.write_text(f"""
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+def generate_launch_description():
+    ours = PythonLaunchDescriptionSource({str(REPOSITORY / "launch/finetune.launch.py")!r})
+    return LaunchDescription([
+        DeclareLaunchArgument("colour"),
+        IncludeLaunchDescription(ours, launch_arguments={{"minutes": "5"}}.items()),
+    ])
+""")
+    launcher = installed.begin(outer, "colour:=red", first="learner")
+    out, err = launcher.communicate(timeout=60)
+    assert launcher.returncode == 0, out + err
+    assert "minutes: 5.0" in out
 
 
 @pytest.mark.parametrize("word", ["task:=hop", "tsk:=trot", "minutes:=never", "policy:=nowhere.onnx"])

@@ -202,6 +202,43 @@ def test_a_pseudo_terminal_is_emulated(launches: Launches) -> None:
     assert "[a-1] True" in text
 
 
+def test_a_debugger_can_go_before_a_program(launches: Launches) -> None:
+    body = """
+def entities():
+    show = "import os; print(os.environ.get('COLOUR'))"
+    return [program(show, name="a"), program(show, name="b", prefix="env COLOUR=red")]
+"""
+    _, text = launches(body, "launch-prefix:=env COLOUR=blue")
+    assert "[a-1] blue" in text and "[b-2] red" in text
+    _, text = launches(body, "launch-prefix:=env COLOUR=blue", "launch-prefix-filter:=other")
+    assert "[a-1] None" in text and "[b-2] red" in text
+
+
+def test_the_environment_is_read_and_an_event_can_end_the_launch(launches: Launches) -> None:
+    status, text = launches(
+        """
+from launch.events import Shutdown as ShutdownEvent
+def entities():
+    return [
+        LogInfo(msg=[EnvironmentVariable("COLOUR"), EnvironmentVariable("SHAPE", default_value=" round")]),
+        program("import time; time.sleep(60)", name="sleeper"),
+        TimerAction(period=0.2, actions=[EmitEvent(event=ShutdownEvent(reason="enough"))]),
+    ]
+""",
+        COLOUR="red",
+    )
+    assert status == 0 and "red round\n" in text and "process has died" in text
+
+
+def test_a_parameter_file_that_is_not_there_is_told(launches: Launches, package: Path) -> None:
+    body = """
+def entities():
+    return [Node(package="demo", executable="show", output="screen", parameters=["/nowhere/a.yaml"])]
+"""
+    status, text = launches(body, AMENT_PREFIX_PATH=str(package))
+    assert status == 0 and "/nowhere/a.yaml" in text and "[show-1] --ros-args\n" in text
+
+
 def test_a_program_that_is_not_there_ends_like_one_that_failed(launches: Launches) -> None:
     status, text = launches("""
 def entities():

@@ -119,6 +119,14 @@ def test_a_worse_adapter_is_taken_back_before_the_final_evaluation():
     assert restores[0].activate_at_step < final.start_step
 
 
+def test_the_last_adapter_promises_nothing():
+    """In lockstep the executor would wait for an adapter that never comes."""
+    rig = Rig(gap_hurts, look_every_min=0.1, look_pause_min=0.05).run()
+    last = [e for e in rig.events if isinstance(e, Learn | Restore)][-1]
+    assert isinstance(last, Restore)
+    assert last.activate_at_step < rig.phases()[-2].start_step
+
+
 def test_overridden_steps_are_counted_and_labelled_and_earn_nothing():
     rig = Rig(gap_hurts)
     while rig.session.phase.name != TRAIN:

@@ -1,6 +1,7 @@
 """Processes as actions."""
 
 import asyncio
+import re
 import shlex
 import signal
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ class ExecuteProcess(Action):
         self,
         *,
         cmd: Iterable[SomeSubstitutionsType],
+        prefix: SomeSubstitutionsType | None = None,
         name: SomeSubstitutionsType | None = None,
         cwd: SomeSubstitutionsType | None = None,
         env: Environment = None,
@@ -41,7 +43,7 @@ class ExecuteProcess(Action):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self._cmd = [normalize(word) for word in cmd]
+        self._cmd, self._prefix = [normalize(word) for word in cmd], prefix
         self._name, self._cwd, self._env, self._more_env = name, cwd, env, additional_env
         self._shell, self._output, self._emulate_tty = shell, output, emulate_tty
         self._sigterm_timeout, self._sigkill_timeout = str(sigterm_timeout), str(sigkill_timeout)
@@ -69,7 +71,7 @@ class ExecuteProcess(Action):
 
     def execute(self, context: LaunchContext) -> None:
         """Begin the process, unless the launch is ending."""
-        self.cmd = self.command(context)
+        self.cmd = self._prefixed(context, self.command(context))
         if context.is_shutdown:
             return
         context.process_count += 1
@@ -87,6 +89,15 @@ class ExecuteProcess(Action):
         """Begin to end the process: SIGINT first."""
         if self._ending is not None:
             self._ending.set()
+
+    def _prefixed(self, context: LaunchContext, words: list[str]) -> list[str]:
+        """A debugger or the like before the words: our own, else that of the argument ``launch-prefix``."""
+        settings = context.launch_configurations
+        if self._prefix is not None:
+            return shlex.split(perform(context, self._prefix)) + words
+        if not re.match(settings.get("launch-prefix-filter", ""), Path(words[0]).name):
+            return words
+        return shlex.split(settings.get("launch-prefix", "")) + words
 
     def _environment(self, context: LaunchContext) -> dict[str, str]:
         base = dict(context.environment) if self._env is None else _texts(context, self._env)
@@ -117,7 +128,8 @@ class ExecuteProcess(Action):
 
         cwd = None if self._cwd is None else perform(context, self._cwd)
         try:
-            self._child = await Child.start(self.cmd, env, cwd, on_line, self._emulate_tty, self._shell)
+            tty = _flag(context, context.launch_configurations.get("emulate_tty", self._emulate_tty))
+            self._child = await Child.start(self.cmd, env, cwd, on_line, tty, self._shell)
         except OSError as error:
             screen.error(self.name, f"cannot be started: {error}")
             context.emit_event_sync(
@@ -178,4 +190,4 @@ def _texts(context: LaunchContext, values: Environment) -> dict[str, str]:
 
 
 def _flag(context: LaunchContext, value: bool | SomeSubstitutionsType) -> bool:
-    return value if isinstance(value, bool) else truth(perform(context, value), "respawn")
+    return value if isinstance(value, bool) else truth(perform(context, value), "A flag of a process")

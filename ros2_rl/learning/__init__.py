@@ -1,0 +1,1 @@
+"""Fine-tuning on the robot: SLowRL, the session around it, and what a run leaves behind."""

@@ -1,0 +1,1 @@
+"""The ROS nodes: parameters, topics and timers around the plain Python beside them."""

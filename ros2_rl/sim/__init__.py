@@ -1,0 +1,1 @@
+"""The simulated robot: physics, drives, sensors and what is wrong with it."""
