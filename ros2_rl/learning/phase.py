@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ros2_rl.tasks.clock import STEP_NS
 
-LEAD_STEPS = 50
-"""Control steps between the announcement of a phase and its start (1 s)."""
+LEAD_STEPS = 250
+"""Control steps between the announcement of a phase and its start (5 s)."""
 
 EVALUATE, TRAIN, IDLE = "evaluate", "train", "idle"
 
