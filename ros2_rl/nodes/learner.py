@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -22,10 +22,10 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.finetune import FineTuning, Update
-from ros2_rl.learning.phase import Phase
 from ros2_rl.learning.rollout import Batch
 from ros2_rl.learning.run_log import RunLog, plot_curves, print_summary, progress_line, summary
 from ros2_rl.learning.session import SessionConfig
+from ros2_rl.nodes import phases
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
 from ros2_rl.policy.adapter import Adapter
@@ -129,7 +129,7 @@ class LearnerNode(Node):
         return self.get_parameter(name).value
 
     def _connect(self) -> None:
-        self._pub_phase = self.create_publisher(DiagnosticStatus, "learner/phase", reliable(10, True))
+        self._pub_phase = self.create_publisher(DiagnosticStatus, phases.TOPIC, phases.QOS)
         self._pub_adapter = self.create_publisher(UInt8MultiArray, "policy/adapter", reliable(1, True))
         self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_label, reliable(100, True))
@@ -187,7 +187,7 @@ class LearnerNode(Node):
         for event in events:
             if isinstance(event, Announce):
                 phase = event.phase
-                self._pub_phase.publish(phase_msg(phase))
+                self._pub_phase.publish(phases.phase_msg(phase))
             elif isinstance(event, Learn):
                 self._work.put((event, self._tuning.drain()))
             elif isinstance(event, Restore):
@@ -293,12 +293,6 @@ class LearnerNode(Node):
         msg = DiagnosticArray(status=[status_msg("learner", message, level, **values)])
         msg.header.stamp = self.get_clock().now().to_msg()
         self._pub_diagnostics.publish(msg)
-
-
-def phase_msg(phase: Phase) -> DiagnosticStatus:
-    """The announcement of a phase."""
-    pairs = [KeyValue(key=key, value=value) for key, value in phase.to_values().items()]
-    return DiagnosticStatus(name="learner/phase", message=phase.name, values=pairs)
 
 
 def _is_number(text: str) -> bool:

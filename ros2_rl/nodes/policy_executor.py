@@ -21,6 +21,7 @@ from std_msgs.msg import Float32MultiArray, MultiArrayDimension, UInt8MultiArray
 from ros2_rl.learning.phase import Phase
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.step_inputs import Inputs, StepInputs
 from ros2_rl.policy.runtime import PolicyFault, PolicyRuntime, Verdict
 from ros2_rl.policy.schedule import CommandInbox, MemoryGuard, NoiseSchedule
@@ -93,7 +94,7 @@ class PolicyExecutor(Node):
         self._pub_active = self.create_publisher(DiagnosticStatus, "policy/active", reliable(1, latched=True))
         self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         self.create_subscription(UInt8MultiArray, "policy/adapter", self._on_adapter, reliable(1, True))
-        self.create_subscription(DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, True))
+        follow_phases(self, self._on_phase)
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_mode, reliable(100, True))
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -210,12 +211,7 @@ class PolicyExecutor(Node):
 
     # ---- what the learner and the supervisor say
 
-    def _on_phase(self, msg: DiagnosticStatus) -> None:
-        try:
-            phase = Phase.from_values(msg.message, status_values(msg))
-        except ValueError as error:
-            self.get_logger().error(f"learner/phase cannot be read: {error}.")
-            return
+    def _on_phase(self, phase: Phase) -> None:
         self._noise.announce(phase.start_ns, phase.noise)
         self.runtime.promise(phase.adapter_at_step)
 

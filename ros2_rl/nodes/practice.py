@@ -20,7 +20,8 @@ from rclpy.serialization import deserialize_message
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.phase import IDLE, TRAIN, Phase
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_ns, to_time
+from ros2_rl.nodes.conversions import reliable, status_msg, to_ns, to_time
+from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.polling import header_stamp
 from ros2_rl.robots import BaseEstimate, load_robot
 from ros2_rl.tasks import load_task
@@ -72,16 +73,11 @@ class Practice(Node):
     def _connect(self) -> None:
         self._commands = self.create_publisher(TwistStamped, "cmd_vel", reliable(1))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
-        self.create_subscription(DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, True))
+        follow_phases(self, self._on_phase)
         self.create_subscription(Odometry, "odom", self._on_odom, qos_profile_sensor_data, raw=True)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def _on_phase(self, msg: DiagnosticStatus) -> None:
-        try:
-            phase = Phase.from_values(msg.message, status_values(msg))
-        except ValueError as error:
-            self.get_logger().error(f"learner/phase cannot be read: {error}.")
-            return
+    def _on_phase(self, phase: Phase) -> None:
         self._phases.announce(phase)
 
     def _on_odom(self, raw: bytes) -> None:

@@ -20,7 +20,8 @@ from std_srvs.srv import Trigger
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.phase import Phase
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, to_time
+from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.robot_topics import TRUTH_NS, RobotTopics
 from ros2_rl.nodes.sim_parameters import SimParameters
 from ros2_rl.nodes.topic_wait import TopicWait
@@ -111,9 +112,7 @@ class SimBridge(Node):
         self._topics = RobotTopics(self, robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
-        self.create_subscription(
-            DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, latched=True)
-        )
+        follow_phases(self, self._on_phase)
         self.create_service(Trigger, "sim/reset", self._on_reset)
         self.add_on_set_parameters_callback(self._on_parameters)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -226,12 +225,7 @@ class SimBridge(Node):
 
     # ---- what others ask for
 
-    def _on_phase(self, msg: DiagnosticStatus) -> None:
-        try:
-            phase = Phase.from_values(msg.message, status_values(msg))
-        except ValueError as error:
-            self.get_logger().error(f"learner/phase cannot be read: {error}.")
-            return
+    def _on_phase(self, phase: Phase) -> None:
         self._was_on = self._gap_is_on
         self._phase = phase
         self._follow_phase()
