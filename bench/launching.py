@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ros2_rl.domain import lease_domain
+
 
 def finetune(arguments: dict[str, object], run_dir: Path | None = None, timeout_s: float = 3600.0) -> dict:
     """``ros2 launch ros2_rl finetune.launch.py`` with these arguments; its ``summary.json``.
@@ -16,9 +18,9 @@ def finetune(arguments: dict[str, object], run_dir: Path | None = None, timeout_
     run_dir = run_dir or Path(tempfile.mkdtemp(prefix="ros2_rl_"))
     given = [f"{key}:={value}" for key, value in arguments.items()]
     command = ["ros2", "launch", "ros2_rl", "finetune.launch.py", *given, f"run_dir:={run_dir}"]
-    environment = os.environ | {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
     run_dir.mkdir(parents=True, exist_ok=True)
-    with (run_dir / "launch.log").open("w") as log:
+    with (run_dir / "launch.log").open("w") as log, lease_domain() as domain:
+        environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
         result = subprocess.run(
             command, stdout=log, stderr=subprocess.STDOUT, timeout=timeout_s, env=environment, check=False
         )

@@ -1,6 +1,5 @@
 """A node as a process of its own beside a rig in the test's process, in a domain of their own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -25,16 +24,15 @@ class NodeRig:
         diagnostics: level, message and values of the node's last ``diagnostics``.
     """
 
-    def __init__(self, domain: int, name: str, *arguments: str):
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    def __init__(self, name: str, *arguments: str):
         self.context = Context()
-        rclpy.init(context=self.context, domain_id=domain)
+        rclpy.init(context=self.context)
         self.node = Node("rig", context=self.context, use_global_arguments=False)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.diagnostics: tuple[bytes, str, dict[str, str]] = (b"", "", {})
         self.node.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
-        self.process = spawn(domain, name, *arguments)
+        self.process = spawn(name, *arguments)
 
     def wait(
         self, condition: Callable[[], object], what: str, again: Callable[[], None] | None = None
@@ -71,11 +69,9 @@ class NodeRig:
         self.diagnostics = (status.level, status.message, status_values(status))
 
 
-def spawn(domain: int, name: str, *arguments: str) -> subprocess.Popen:
-    env = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+def spawn(name: str, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", f"ros2_rl.nodes.{name}", "--ros-args", *arguments],
-        env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -23,8 +23,8 @@ SENSOR = qos_profile_sensor_data
 class FakeRobot(NodeRig):
     """Publishes a standing robot; keeps what the estimator says, in the order of arrival."""
 
-    def __init__(self, domain: int, *arguments: str, stamped: bool = True):
-        super().__init__(domain, "state_estimator", *arguments)
+    def __init__(self, *arguments: str, stamped: bool = True):
+        super().__init__("state_estimator", *arguments)
         self._stamped = stamped
         self._imu = self.node.create_publisher(Imu, "imu/data", SENSOR)
         self._feet = self.node.create_publisher(Float32MultiArray, "foot_forces", SENSOR)
@@ -82,15 +82,15 @@ class FakeRobot(NodeRig):
 
 @pytest.fixture
 def robot(request: pytest.FixtureRequest):
-    domain, arguments, stamped = request.param
-    robot = FakeRobot(domain, *arguments, stamped=stamped)
+    arguments, stamped = request.param
+    robot = FakeRobot(*arguments, stamped=stamped)
     yield robot
     code, err = robot.close()
     assert code == 0, err
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("robot", [(71, (), True)], indirect=True)
+@pytest.mark.parametrize("robot", [((), True)], indirect=True)
 def test_a_standing_robot_is_seen_to_stand(robot: FakeRobot) -> None:
     last = robot.stand(PERIOD_NS, 101)
     assert sorted(robot.odom) == sorted(robot.contacts) == list(range(PERIOD_NS, last + 1, PERIOD_NS))
@@ -106,7 +106,7 @@ def test_a_standing_robot_is_seen_to_stand(robot: FakeRobot) -> None:
     assert robot.diagnostics[2]["fault"] == "none"
 
 
-@pytest.mark.parametrize("robot", [(73, (), True)], indirect=True)
+@pytest.mark.parametrize("robot", [((), True)], indirect=True)
 def test_repeated_late_and_spoilt_states(robot: FakeRobot) -> None:
     last = robot.stand(PERIOD_NS, 5)
     first, seen = robot.odom[last][0], len(robot.odom[last])
@@ -133,7 +133,7 @@ def test_repeated_late_and_spoilt_states(robot: FakeRobot) -> None:
     assert "gyro" in robot.diagnostics[1]
 
 
-@pytest.mark.parametrize("robot", [(72, ("-p", "publish_rate_hz:=200.0"), False)], indirect=True)
+@pytest.mark.parametrize("robot", [(("-p", "publish_rate_hz:=200.0"), False)], indirect=True)
 def test_every_state_is_answered_at_that_rate_and_forces_need_no_stamp(robot: FakeRobot) -> None:
     for stamp in range(PERIOD_NS, PERIOD_NS + 4 * STATE_NS, STATE_NS):
         again = lambda stamp=stamp: robot.state(stamp)  # noqa: E731
@@ -144,7 +144,7 @@ def test_every_state_is_answered_at_that_rate_and_forces_need_no_stamp(robot: Fa
 
 @pytest.mark.parametrize("name", ["joint_states", "imu/data", "foot_forces"])
 def test_what_no_robot_has_is_no_input(name: str) -> None:
-    process = spawn(73, "state_estimator", "-r", f"{name}:=ground_truth/odom")
+    process = spawn("state_estimator", "-r", f"{name}:=ground_truth/odom")
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert f"input {name} is remapped to /ground_truth/odom" in err

@@ -35,8 +35,8 @@ def message(step: int) -> Float32MultiArray:
 
 
 class LearnerRig(NodeRig):
-    def __init__(self, domain: int, run_dir, *arguments: str):
-        super().__init__(domain, "learner", "-p", f"run_dir:={run_dir}", "-p", "episodes:=2", *arguments)
+    def __init__(self, run_dir, *arguments: str):
+        super().__init__("learner", "-p", f"run_dir:={run_dir}", "-p", "episodes:=2", *arguments)
         self.phases: list[Phase] = []
         self.adapters: list[Adapter] = []
         self.node.create_subscription(DiagnosticStatus, "learner/phase", self._on_phase, reliable(10, True))
@@ -60,7 +60,7 @@ class LearnerRig(NodeRig):
 
 @pytest.fixture
 def rig(tmp_path):
-    rig = LearnerRig(84, tmp_path / "run")
+    rig = LearnerRig(tmp_path / "run")
     rig.wait(lambda: rig.phases and rig.adapters, "the first phase and adapter")
     yield rig
     rig.close()
@@ -98,7 +98,7 @@ def test_services(rig, tmp_path):
 
 
 def test_an_interrupted_run_is_kept(tmp_path):
-    rig = LearnerRig(85, tmp_path / "run")
+    rig = LearnerRig(tmp_path / "run")
     rig.wait(lambda: rig.phases, "the first phase")
     status, _ = rig.close()
     assert status == 0
@@ -106,7 +106,7 @@ def test_an_interrupted_run_is_kept(tmp_path):
 
 
 def test_a_robot_that_was_damped_ends_the_run(tmp_path):
-    rig = LearnerRig(87, tmp_path / "run")
+    rig = LearnerRig(tmp_path / "run")
     rig.wait(lambda: rig.phases, "the first phase")
     rig.wait_for_readers("supervisor/state")
     values = {"stamp_ns": 1, "actor": "supervisor", "falls": 1, "reason": "recovery failed"}
@@ -127,7 +127,7 @@ def test_a_robot_that_was_damped_ends_the_run(tmp_path):
     ],
 )
 def test_what_it_cannot_use_is_one_sentence(tmp_path, argument, words):
-    rig = NodeRig(86, "learner", "-p", f"run_dir:={tmp_path / 'run'}", "-p", argument)
+    rig = NodeRig("learner", "-p", f"run_dir:={tmp_path / 'run'}", "-p", argument)
     rig.process.wait(timeout=60)
     status, err = rig.close()
     assert status == 1

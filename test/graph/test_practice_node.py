@@ -22,8 +22,8 @@ START_NS = 1000 * STEP_NS
 class FakeRobot(NodeRig):
     """Publishes odometry and phases; keeps the commands by stamp."""
 
-    def __init__(self, domain: int, *arguments: str):
-        super().__init__(domain, "practice", *arguments)
+    def __init__(self, *arguments: str):
+        super().__init__("practice", *arguments)
         self._odom = self.node.create_publisher(Odometry, "odom", qos_profile_sensor_data)
         self._phase = self.node.create_publisher(
             DiagnosticStatus, "learner/phase", reliable(10, latched=True)
@@ -69,7 +69,7 @@ def expected(stamp_ns: int, phase: Phase, x: float = 0.0, seed: int = 5) -> np.n
     return practice.command(stamp_ns // STEP_NS, phase, place)
 
 
-@pytest.mark.parametrize("robot", [(74, "-p", "seed:=5")], indirect=True)
+@pytest.mark.parametrize("robot", [("-p", "seed:=5")], indirect=True)
 def test_it_practises_unasked_and_turns_back_at_the_fence(robot: FakeRobot) -> None:
     training = Phase(TRAIN, START_NS)
     np.testing.assert_array_equal(robot.ask(START_NS), expected(START_NS, training))
@@ -88,7 +88,7 @@ def test_it_practises_unasked_and_turns_back_at_the_fence(robot: FakeRobot) -> N
     robot.wait(lambda: robot.diagnostics[2].get("returning") == "True", "diagnostics")
 
 
-@pytest.mark.parametrize("robot", [(75, "-p", "seed:=5", "-p", "default_phase:=idle")], indirect=True)
+@pytest.mark.parametrize("robot", [("-p", "seed:=5", "-p", "default_phase:=idle")], indirect=True)
 def test_phases_begin_at_their_stamps(robot: FakeRobot) -> None:
     phases = [
         Phase(TRAIN, START_NS, seed=2),
@@ -107,7 +107,7 @@ def test_phases_begin_at_their_stamps(robot: FakeRobot) -> None:
 
 
 def test_a_wrong_parameter_is_told_in_one_sentence() -> None:
-    process = spawn(75, "practice", "-p", "default_phase:=dance")
+    process = spawn("practice", "-p", "default_phase:=dance")
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert err.strip() == "The parameter default_phase is 'dance': set it to 'train' or 'idle'."

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ros2_rl.domain import lease_domain
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {
-    "ROS_DOMAIN_ID": "91",
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     "PYTHONPATH": os.pathsep.join((str(REPOSITORY / "ros2_minimal"), str(REPOSITORY))),
 }
@@ -38,11 +39,13 @@ rclpy.spin(node)
 def demo() -> Iterator[None]:
     """A node ``/lab/clock_maker``."""
     command = [sys.executable, "-c", NODE]
-    node = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
-    assert node.stdout is not None and node.stdout.readline() == "ready\n"
-    yield
-    node.kill()
-    node.wait()
+    with lease_domain() as domain:
+        ENVIRONMENT["ROS_DOMAIN_ID"] = str(domain)
+        node = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+        assert node.stdout is not None and node.stdout.readline() == "ready\n"
+        yield
+        node.kill()
+        node.wait()
 
 
 def ros2(*words: str) -> subprocess.CompletedProcess:

@@ -1,7 +1,6 @@
 """The launch file as a user runs it: real processes, real DDS, lockstep."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -21,17 +20,16 @@ FIGURES = {
 }  # fmt: skip
 
 
-def begin(domain: int, *arguments: str) -> subprocess.Popen:
-    environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+def begin(*arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         ["ros2", "launch", "ros2_rl", "finetune.launch.py", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
 
 
 def test_a_run_leaves_everything_behind(tmp_path):
     run_dir = tmp_path / "run"
-    process = begin(81, "minutes:=0.4", "episodes:=1", f"run_dir:={run_dir}")
+    process = begin("minutes:=0.4", "episodes:=1", f"run_dir:={run_dir}")
     output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
     summary = json.loads((run_dir / "summary.json").read_text())
@@ -53,7 +51,7 @@ def test_a_run_leaves_everything_behind(tmp_path):
 
 def test_ctrl_c_damps_the_robot_and_ends_everything(tmp_path):
     run_dir = tmp_path / "run"
-    process = begin(82, "minutes:=75", f"run_dir:={run_dir}")
+    process = begin("minutes:=75", f"run_dir:={run_dir}")
     lines = []
     for line in process.stdout:
         lines.append(line)
@@ -81,7 +79,7 @@ def test_ctrl_c_damps_the_robot_and_ends_everything(tmp_path):
     ],
 )
 def test_a_wrong_argument_is_one_sentence(tmp_path, argument, words):
-    process = begin(83, argument, f"run_dir:={tmp_path / 'run'}")
+    process = begin(argument, f"run_dir:={tmp_path / 'run'}")
     output, _ = process.communicate(timeout=60)
     assert process.returncode != 0
     assert words in output
