@@ -4,9 +4,9 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Imu, JointState
 
-from ros2_rl.robots import NS_PER_S, JointCommand
+from ros2_rl.robots import NS_PER_S, JointCommand, RobotState
 
 
 def reliable(depth: int, latched: bool = False) -> QoSProfile:
@@ -53,11 +53,17 @@ class JointOrder:
         return self._maps[key]
 
     def sort(self, names: list[str], values) -> np.ndarray:
-        """``values`` as an array in robot order; zeros when the message left them out."""
+        """``values`` as an array in robot order; zeros when the message left them out.
+
+        Raises:
+            ValueError: a joint of the robot is missing, or there are not as many values as names.
+        """
         array = np.asarray(values, dtype=float)
         index = self.index(names)
         if array.size == 0:
             return np.zeros(len(self._joints))
+        if array.size != len(names):
+            raise ValueError(f"joint message has {len(names)} names and {array.size} values")
         return array if index is None else array[index]
 
     def command(self, msg: JointState) -> JointCommand:
@@ -67,6 +73,23 @@ class JointOrder:
             self.sort(msg.name, msg.velocity),
             self.sort(msg.name, msg.effort),
             msg.header.frame_id,
+        )
+
+    def state(self, msg: JointState, imu: Imu) -> RobotState:
+        """The robot's state at the stamp of ``msg``.
+
+        Raises:
+            ValueError: as :meth:`sort`.
+        """
+        turn, rate, force = imu.orientation, imu.angular_velocity, imu.linear_acceleration
+        return RobotState(
+            stamp_ns=to_ns(msg.header.stamp),
+            q=self.sort(msg.name, msg.position),
+            dq=self.sort(msg.name, msg.velocity),
+            tau=self.sort(msg.name, msg.effort),
+            quat=np.array((turn.w, turn.x, turn.y, turn.z)),
+            gyro=np.array((rate.x, rate.y, rate.z)),
+            accel=np.array((force.x, force.y, force.z)),
         )
 
 

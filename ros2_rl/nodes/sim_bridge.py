@@ -190,7 +190,7 @@ class SimBridge(Node):
             return
         try:
             command = self._order.command(msg)
-        except (ValueError, IndexError) as error:
+        except ValueError as error:
             self._dropped += 1
             self.get_logger().error(f"A command is dropped: {error}.", throttle_duration_sec=1.0)
             return

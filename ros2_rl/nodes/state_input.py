@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
@@ -42,29 +41,11 @@ class StateInput:
             return
         self._pending = None
         try:
-            state = self._state(imu, joints)
-        except (ValueError, IndexError) as error:
+            state = self._order.state(joints, imu)
+        except ValueError as error:
             self._node.get_logger().error(
                 f"A state is dropped, {error}: the driver's joints must be those of the robot.",
                 throttle_duration_sec=1.0,
             )
             return
         self._on_state(state)
-
-    def _state(self, imu: Imu, joints: JointState) -> RobotState:
-        turn, rate, force = imu.orientation, imu.angular_velocity, imu.linear_acceleration
-        q, dq, tau = (
-            self._order.sort(joints.name, values)
-            for values in (joints.position, joints.velocity, joints.effort)
-        )
-        if not q.size == dq.size == tau.size:
-            raise ValueError("positions, velocities and efforts differ in number")
-        return RobotState(
-            stamp_ns=to_ns(joints.header.stamp),
-            q=q,
-            dq=dq,
-            tau=tau,
-            quat=np.array((turn.w, turn.x, turn.y, turn.z)),
-            gyro=np.array((rate.x, rate.y, rate.z)),
-            accel=np.array((force.x, force.y, force.z)),
-        )

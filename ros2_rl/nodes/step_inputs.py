@@ -105,8 +105,8 @@ class StepInputs:
         if joints is None or imu is None:
             return None
         try:
-            return _robot_state(self._order, stamp_ns, joints, imu)
-        except (ValueError, IndexError) as error:
+            return self._order.state(joints, imu)
+        except ValueError as error:
             self._node.get_logger().error(
                 f"A state is dropped, {error}: the driver's joints must be those of the robot.",
                 throttle_duration_sec=1.0,
@@ -131,19 +131,6 @@ class StepInputs:
         if not self.lockstep or give_up or not self._cmd_vel.has_publisher:
             return self._commands.newest(stamp_ns)
         return self._commands.answering(stamp_ns)
-
-
-def _robot_state(order: JointOrder, stamp_ns: int, joints: JointState, imu: Imu) -> RobotState:
-    turn, rate, force = imu.orientation, imu.angular_velocity, imu.linear_acceleration
-    return RobotState(
-        stamp_ns=stamp_ns,
-        q=order.sort(joints.name, joints.position),
-        dq=order.sort(joints.name, joints.velocity),
-        tau=order.sort(joints.name, joints.effort),
-        quat=np.array((turn.w, turn.x, turn.y, turn.z)),
-        gyro=np.array((rate.x, rate.y, rate.z)),
-        accel=np.array((force.x, force.y, force.z)),
-    )
 
 
 def _base_estimate(odom: Odometry, contacts: np.ndarray) -> BaseEstimate:

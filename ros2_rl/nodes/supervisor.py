@@ -150,7 +150,7 @@ class SupervisorNode(Node):
     def _on_target(self, msg: JointState) -> None:
         try:
             target = self._order.command(msg)
-        except (ValueError, IndexError) as error:
+        except ValueError as error:
             self.get_logger().error(f"A target of the policy is dropped: {error}.", throttle_duration_sec=1.0)
             return
         self._send(self.supervisor.on_target(target))
