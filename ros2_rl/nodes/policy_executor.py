@@ -94,7 +94,7 @@ class PolicyExecutor(Node):
         self._pub_active = self.create_publisher(DiagnosticStatus, "policy/active", reliable(1, latched=True))
         self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         self.create_subscription(UInt8MultiArray, "policy/adapter", self._on_adapter, reliable(1, True))
-        follow_phases(self, self._on_phase)
+        follow_phases(self, lambda: self._last_stamp, self._on_phase)
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_mode, reliable(100, True))
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

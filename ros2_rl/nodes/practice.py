@@ -73,7 +73,7 @@ class Practice(Node):
     def _connect(self) -> None:
         self._commands = self.create_publisher(TwistStamped, "cmd_vel", reliable(1))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
-        follow_phases(self, self._on_phase)
+        follow_phases(self, lambda: self._stamp_ns, self._on_phase)
         self.create_subscription(Odometry, "odom", self._on_odom, qos_profile_sensor_data, raw=True)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

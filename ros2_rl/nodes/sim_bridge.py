@@ -112,7 +112,7 @@ class SimBridge(Node):
         self._topics = RobotTopics(self, robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
-        follow_phases(self, self._on_phase)
+        follow_phases(self, lambda: self.plant.stamp_ns, self._on_phase)
         self.create_service(Trigger, "sim/reset", self._on_reset)
         self.add_on_set_parameters_callback(self._on_parameters)
         steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -106,6 +106,19 @@ def test_phases_begin_at_their_stamps(robot: FakeRobot) -> None:
     assert all(len(set(map(str, answers))) == 1 for answers in robot.commands.values())
 
 
+def test_a_phase_that_has_begun_when_it_is_heard_is_followed_and_told_about() -> None:
+    robot = FakeRobot("-p", "seed:=5")
+    robot.ask(START_NS + 50 * STEP_NS)
+    late = Phase(EVALUATE, START_NS, seed=7, episodes=3)
+    robot.announce(late)
+    last = str(late.start_ns)
+    robot.wait(lambda: robot.diagnostics[2].get("announced_start_ns") == last, "the phase")
+    stamp = START_NS + 51 * STEP_NS
+    np.testing.assert_array_equal(robot.ask(stamp), expected(stamp, late))
+    code, err = robot.close()
+    assert code == 0 and "'evaluate' was heard 1.00 s after its start" in err
+
+
 def test_a_wrong_parameter_is_told_in_one_sentence() -> None:
     process = spawn("practice", "-p", "default_phase:=dance")
     _, err = process.communicate(timeout=PATIENCE_S)
