@@ -52,7 +52,9 @@ finetune: setup
 test: setup
 	$(PYTEST) -n 2 test/unit
 	$(PYTEST) test/graph
-	$(if $(wildcard test/scenario/test_*.py),$(PYTEST) test/scenario)
+	$(PYTEST) test/scenario
+	@if command -v chromium >/dev/null; then set -x; $(PYTEST) test/browser; \
+		else echo "The browser test is left out: there is no chromium; on Debian: apt-get install chromium."; fi
 
 test-fast: setup
 	$(PYTEST) -n 2 test/unit

@@ -6,7 +6,10 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PACKAGE = "ros2_rl"
-NODES = ("sim_bridge", "state_estimator", "policy_executor", "supervisor", "learner", "practice", "stack")
+NODES = (
+    "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
+    "learner", "console",
+)  # fmt: skip
 
 
 def share_files() -> list[tuple[str, list[str]]]:

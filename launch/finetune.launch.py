@@ -8,7 +8,7 @@ The exit status is 0 only when the learner ended well and no other node ended be
 from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction
 
-from ros2_rl.bringup import checked, declarations, end_together, given, node, robot_nodes
+from ros2_rl.bringup import checked, declarations, end_together, given, node, onlookers, robot_nodes
 from ros2_rl.launch_args import FINETUNE_ARGUMENTS, check_finetune_args
 
 
@@ -29,7 +29,7 @@ def start(context: LaunchContext) -> list:
         run_dir=args.run_dir,
         resume=args.resume,
     )
-    return [*end_together([*nodes, learner], goal=learner), *nodes, learner]
+    return [*end_together([*nodes, learner], goal=learner), *nodes, learner, *onlookers(args)]
 
 
 def generate_launch_description() -> LaunchDescription:

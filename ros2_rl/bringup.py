@@ -98,6 +98,13 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
     ]
 
 
+def onlookers(args: SimArgs) -> list[Node]:
+    """What looks on: a launch goes on when one of these ends."""
+    if not args.console:
+        return []
+    return [node("console", args, host=args.console_host, port=args.console_port, gap=args.gap)]
+
+
 def node(executable: str, args: SimArgs, *, several: bool = False, **parameters: Any) -> Node:
     """A program of this package with the parameter files and parameters of its own.
 

@@ -42,6 +42,9 @@ SIM_ARGUMENTS: Table = {
     "params_file": ("", "ROS parameter file over config/ros2_rl.yaml; launch arguments win over both"),
     "use_sim_time": ("true", "nodes take their time from the simulator's clock"),
     "log_level": ("info", f"log level of all nodes: {', '.join(LOG_LEVELS)}"),
+    "console": ("false", "page in a browser: the robot, the curves, the buttons"),
+    "console_host": ("127.0.0.1", "address the page is served on; beyond this machine it asks for a token"),
+    "console_port": ("8080", "port the page is served on"),
 }
 FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "gap": ("default", "reality gap that is to be won back, as in config/gaps"),
@@ -71,6 +74,9 @@ class SimArgs:
     params_file: str
     use_sim_time: bool
     log_level: str
+    console: bool
+    console_host: str
+    console_port: int
 
     @property
     def lockstep(self) -> bool:
@@ -145,6 +151,9 @@ def _common(text: Mapping[str, str]) -> dict:
         "params_file": _params_file(text["params_file"]),
         "use_sim_time": _yes("use_sim_time", text["use_sim_time"]),
         "log_level": _one_of("log_level", text["log_level"], LOG_LEVELS),
+        "console": _yes("console", text["console"]),
+        "console_host": text["console_host"],
+        "console_port": int(_number("console_port", text["console_port"], 1, 65535, whole=True)),
     }
 
 

@@ -131,6 +131,7 @@ class LearnerNode(Node):
     def _connect(self) -> None:
         self._pub_phase = self.create_publisher(DiagnosticStatus, phases.TOPIC, phases.QOS)
         self._pub_adapter = self.create_publisher(UInt8MultiArray, "policy/adapter", reliable(1, True))
+        self._pub_report = self.create_publisher(DiagnosticStatus, "learner/report", reliable(1000, True))
         self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_label, reliable(100, True))
         self.create_subscription(Float32MultiArray, "policy/step", self._on_step, reliable(2000))
@@ -201,6 +202,13 @@ class LearnerNode(Node):
         self._reports.append(report)
         print(progress_line(self._session, report, self._real_time_factor()), flush=True)
         self._log.scalars(report.values, self._session.counters.steps)
+        self._tell(report.kind, report.values)
+
+    def _tell(self, kind: str, values: dict[str, float]) -> None:
+        """Publish a report for whoever looks on."""
+        self._pub_report.publish(
+            status_msg("learner", kind, DiagnosticStatus.OK, **{k: str(v) for k, v in values.items()})
+        )
 
     def _learn_forever(self) -> None:
         """The learner's thread: one update after another."""
@@ -227,6 +235,7 @@ class LearnerNode(Node):
             self._publish(adapter)
             if update is not None:
                 self._log.scalars(update.stats.scalars(), self._session.counters.steps)
+                self._tell("update", update.stats.scalars() | {"robot_minutes": self._session.robot_minutes})
                 if update.stats.reason:
                     self.get_logger().warning(f"Update {update.stats.update} dropped: {update.stats.reason}.")
         if self._finished and self._work.empty():

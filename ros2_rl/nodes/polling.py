@@ -92,6 +92,13 @@ class PolledInput:
         raws, self._raws = list(self._raws), deque(maxlen=self._raws.maxlen)
         return [deserialize_message(raw, self._type) for raw in raws]
 
+    def last(self) -> Any | None:
+        """The newest message that has come since, deserialised alone; what came before it is let go."""
+        self._drain()
+        raw = self._raws[-1] if self._raws else None
+        self._raws.clear()
+        return None if raw is None else deserialize_message(raw, self._type)
+
     def at(self, stamp_ns: int) -> Any | None:
         """The message of exactly this stamp, if it is there."""
         self._drain()
