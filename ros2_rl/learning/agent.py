@@ -7,23 +7,24 @@ state, which a checkpoint stores; actors of earlier versions are kept to go back
 import copy
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import SlowRLConfig
-from ros2_rl.learning.critic import Critic, Window
+from ros2_rl.learning.critic import Critic
 from ros2_rl.learning.lora import LoRALinear, add_lora
 from ros2_rl.learning.mirror import Mirror
 from ros2_rl.learning.networks import GaussianActor, Mlp, load_critic
+from ros2_rl.learning.window import Window
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.onnx_policy import Layer, OnnxPolicy, activation, linear_layers
 
 _PROBES = 4
 _SNAPSHOTS = 256
-_SAME = ("mode", "adapt_critic", "rank", "critic_rank", "alpha", "critic_alpha", "reward_scale")
+_SAME = ("algorithm", "mode", "adapt_critic", "rank", "critic_rank", "alpha", "critic_alpha", "reward_scale")
 """Settings without which a state has no meaning."""
 
 
@@ -56,16 +57,15 @@ class Agent:
         self.learning_rate = cfg.learning_rate
         self.updates = self.dropped_updates = 0
         self._snapshots: OrderedDict[int, dict[str, torch.Tensor]] = OrderedDict()
+        self.pinned = 0
+        """Version that is kept however many follow, for a run goes back to it in the end."""
         self.snapshot(0)
 
     def _build_actor(self, mlp: Mlp) -> GaussianActor:
-        """The base with what may change of it; biases never do, an adapter carries none."""
+        """The base with what may change of it."""
         cfg, contract = self.cfg, self.policy.contract
         if cfg.mode == "lora":
             add_lora(mlp.linears, cfg.rank, cfg.alpha, self.generator)
-        else:
-            for linear in mlp.linears:
-                cast(torch.nn.Linear, linear).bias.requires_grad_(False)
         log_std = contract.log_std if cfg.std_init is None else [np.log(cfg.std_init)] * contract.num_joints
         return GaussianActor(mlp, np.asarray(log_std), cfg.log_std_bounds)
 
@@ -93,6 +93,7 @@ class Agent:
             activate_at_step=activate_at_step,
             next_at_step=next_at_step,
             created_ns=created_ns,
+            biases={} if self.cfg.mode == "lora" else self._bias_changes(),
         )
 
     def actor_layers(self) -> list[Layer]:
@@ -111,6 +112,10 @@ class Agent:
                 pairs[layer.name] = _factors(new.weight - layer.weight, rank)
         return pairs
 
+    def _bias_changes(self) -> dict[str, np.ndarray]:
+        layers = zip(self.base.merged_layers(), self.actor_layers(), strict=True)
+        return {base.name: new.bias - base.bias for base, new in layers}
+
     def _probe_obs(self) -> np.ndarray:
         """Always the same observations, (P, D), the first of them zero."""
         probe = np.random.default_rng(0).normal(0.0, 0.3, (_PROBES, self.policy.input_width))
@@ -123,7 +128,7 @@ class Agent:
         """Keep the actor as it is under ``version``; 0 is the base and always there."""
         self._snapshots[version] = _tensors(self.actor)
         while len(self._snapshots) > _SNAPSHOTS:
-            del self._snapshots[sorted(self._snapshots)[1]]
+            del self._snapshots[min(set(self._snapshots) - {0, self.pinned})]
 
     def rollback(self, version: int) -> None:
         """Make the actor what it was at ``version``; the critic keeps what it learned.
@@ -135,7 +140,7 @@ class Agent:
             kept = ", ".join(map(str, sorted(self._snapshots)))
             raise ConfigError(f"There is no adapter of version {version} to go back to; there are {kept}.")
         _load_tensors(self.actor, self._snapshots[version])
-        self.optimizer = torch.optim.Adam(self.parameters, lr=self.learning_rate)
+        self.optimizer.state.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next update depends on, as tensors, numbers and strings."""
@@ -144,7 +149,6 @@ class Agent:
             "config": self.cfg.model_dump(mode="json"),
             "updates": self.updates,
             "dropped_updates": self.dropped_updates,
-            "learning_rate": self.learning_rate,
             "generator": self.generator.get_state(),
             "snapshots": dict(self._snapshots),
             "windows": [window.tensors() for window in self.critic.windows],
@@ -183,13 +187,14 @@ class Agent:
             "critic": _tensors(self.critic.network),
             "actor_optimizer": copy.deepcopy(self.optimizer.state_dict()),
             "critic_optimizer": None if critic is None else copy.deepcopy(critic.state_dict()),
+            "learning_rate": self.learning_rate,
         }
 
     def _restore(self, trained: dict[str, Any]) -> None:
         _load_tensors(self.actor, trained["actor"])
         _load_tensors(self.critic.network, trained["critic"])
         self.optimizer.load_state_dict(trained["actor_optimizer"])
-        self.learning_rate = self.optimizer.param_groups[0]["lr"]
+        self.learning_rate = trained["learning_rate"]
         if self.critic.optimizer is not None:
             self.critic.optimizer.load_state_dict(trained["critic_optimizer"])
 

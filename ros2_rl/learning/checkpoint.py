@@ -23,7 +23,7 @@ from ros2_rl.learning.agent import Agent
 from ros2_rl.policy.adapter import Adapter, merge
 from ros2_rl.policy.onnx_policy import OnnxPolicy, write_bytes
 
-FORMAT = "ros2_rl.checkpoint.1"
+FORMAT = "ros2_rl.checkpoint.2"
 _WEIGHTS, _TRAINING, _STATE = "weights.safetensors", "training.pt", "state.json"
 _PREFIX = "update-"
 

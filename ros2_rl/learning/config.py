@@ -17,9 +17,14 @@ class SlowRLConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    # What learns
+    # What learns, and how
+    algorithm: Literal["ppo", "vaco", "rsl_rl"] = Field(
+        "ppo",
+        description="ppo: clipped ratios; vaco: V-trace and a filter, for late adapters; rsl_rl: that "
+        "library's own PPO, full mode only, whose settings are those that it has, too",
+    )
     mode: Literal["lora", "full"] = Field(
-        "lora", description="actor: adapters, or all of its weight matrices"
+        "lora", description="actor: adapters, or all of its weights and biases"
     )
     adapt_critic: Literal["lora", "full", "none"] = Field(
         "lora", description="the critic: adapters, all of it, or nothing learns"
@@ -71,6 +76,18 @@ class SlowRLConfig(BaseModel):
         1.0, gt=0, le=1000, description="largest gradient norm, actor and critic each"
     )
 
+    # Data of older policies
+    actor_reuse_windows: int = Field(1, ge=1, le=50, description="newest windows that the actor learns from")
+    weight_truncation: float = Field(
+        1.0, gt=0, le=100, description="vaco: largest importance weight, V-trace's rho and c"
+    )
+    tv_limit: float = Field(
+        0.08, gt=0, lt=1, description="vaco: total variation of an update above which steps are filtered"
+    )
+    ess_scaling: bool = Field(
+        False, description="scale the actor's step by the effective sample size of the importance weights"
+    )
+
     # Step size
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam step of the actor at the start")
     learning_rate_bounds: tuple[float, float] = Field((1e-5, 1e-2), description="where the schedule keeps it")
@@ -105,6 +122,13 @@ class SlowRLConfig(BaseModel):
         0.0, ge=0, le=100, description="weight of the squared relative excess over correction_limit_deg"
     )
 
+    promotion_gate: bool = Field(
+        False, description="go back to the last good adapter when a look is worse than its own"
+    )
+    gate_margin: float = Field(
+        0.02, ge=0, lt=1, description="share of the last good return by which a look may be lower"
+    )
+
     # Runs
     seed: int = Field(0, ge=0, description="seed of initialisation and minibatches")
     torch_threads: int = Field(
@@ -121,22 +145,35 @@ class SlowRLConfig(BaseModel):
             raise ValueError("learning_rate must lie within learning_rate_bounds, above 0")
         if self.min_batch_steps > self.window_steps:
             raise ValueError("min_batch_steps must not be above window_steps")
+        if self.algorithm == "rsl_rl" and (self.mode, self.adapt_critic) != ("full", "full"):
+            raise ValueError("algorithm rsl_rl needs mode and adapt_critic full")
         return self
 
 
 def load_learner(name: str, **changes: object) -> SlowRLConfig:
     """Read ``config/learners/<name>.yaml``; ``changes`` replace single settings.
 
+    A file may begin with ``extends: <name>`` and then says only in what it differs from that one.
+
     Raises:
         ConfigError: no such learner, or a setting that is unknown or out of its range.
     """
+    try:
+        return SlowRLConfig(**(_read(name) | changes))
+    except (ValidationError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"The learner file {name}.yaml is wrong: {_first(error)}.") from error
+
+
+def _read(name: str, below: tuple[str, ...] = ()) -> dict[str, object]:
+    """The settings of a file and of those that it extends."""
     path = share_path("config", "learners", f"{name}.yaml")
     if not path.is_file():
         raise ConfigError(f"There is no learner '{name}'; available: {available('config/learners')}.")
-    try:
-        return SlowRLConfig(**((yaml.safe_load(path.read_text()) or {}) | changes))
-    except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"The learner file {path.name} is wrong: {_first(error)}.") from error
+    if name in below:
+        raise ConfigError(f"The learner '{name}' extends itself; take its line 'extends' out.")
+    settings = dict(yaml.safe_load(path.read_text()) or {})
+    base = settings.pop("extends", None)
+    return settings if base is None else _read(str(base), (*below, name)) | settings
 
 
 def _first(error: Exception) -> str:

@@ -1,8 +1,7 @@
 """The value function: advantages for the actor, and its own fit to the newest windows."""
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,43 +12,16 @@ from ros2_rl.learning.config import SlowRLConfig
 from ros2_rl.learning.lora import add_lora
 from ros2_rl.learning.mirror import Reflection
 from ros2_rl.learning.networks import Mlp
-from ros2_rl.learning.rollout import Batch, gae
+from ros2_rl.learning.off_policy import vtrace
+from ros2_rl.learning.window import Window
 
 
 class NonFinite(ArithmeticError):
     """A loss or a gradient is not finite; the update cannot be used."""
 
 
-@dataclass(frozen=True)
-class Window:
-    """What the critic needs of a batch, to compute its targets anew with later weights."""
-
-    critic_obs: torch.Tensor
-    cut_critic_obs: torch.Tensor
-    rewards: np.ndarray
-    """Scaled, (T,)."""
-    terminal: np.ndarray
-    cut: np.ndarray
-
-    @classmethod
-    def of(cls, batch: Batch, reward_scale: float) -> "Window":
-        return cls(
-            torch.from_numpy(batch.critic_obs),
-            torch.from_numpy(batch.cut_critic_obs),
-            reward_scale * batch.rewards,
-            batch.terminal,
-            batch.cut,
-        )
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """For a checkpoint."""
-        return {f.name: torch.as_tensor(getattr(self, f.name)) for f in fields(self)}
-
-    @classmethod
-    def from_tensors(cls, tensors: dict[str, torch.Tensor]) -> "Window":
-        """Inverse of :meth:`tensors`."""
-        arrays = {k: tensors[k].numpy() for k in ("rewards", "terminal", "cut")}
-        return cls(tensors["critic_obs"], tensors["cut_critic_obs"], **arrays)
+Weigh = Callable[[Window], np.ndarray | None]
+"""Importance weights (T,) of a window's actions under the present policy; None: all 1."""
 
 
 class Critic:
@@ -67,7 +39,7 @@ class Critic:
         self.optimizer = (
             torch.optim.Adam(self.parameters, lr=cfg.critic_learning_rate) if self.parameters else None
         )
-        self.windows: deque[Window] = deque(maxlen=cfg.critic_reuse_windows)
+        self.windows: deque[Window] = deque(maxlen=max(cfg.critic_reuse_windows, cfg.actor_reuse_windows))
 
     @torch.no_grad()
     def values(self, critic_obs: torch.Tensor) -> torch.Tensor:
@@ -83,25 +55,27 @@ class Critic:
             )
         return self.network(critic_obs).squeeze(1)
 
-    def targets(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def targets(
+        self, window: Window, weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Advantages, value targets and values of a window, (T,) each."""
         values = self.values(window.critic_obs).numpy()
         cut_values = self.values(window.cut_critic_obs).numpy()
-        advantages, returns = gae(
+        advantages, returns = vtrace(
             window.rewards, values, cut_values, window.terminal, window.cut,
-            self.cfg.gamma, self.cfg.gae_lambda,
+            self.cfg.gamma, self.cfg.gae_lambda, weights, self.cfg.weight_truncation,
         )  # fmt: skip
         return advantages, returns, values
 
-    def fit(self) -> tuple[float, float]:
-        """Fit to the kept windows; mean loss and gradient norm.
+    def fit(self, weigh: Weigh = lambda _: None) -> tuple[float, float]:
+        """Fit to the newest windows; mean loss and gradient norm.
 
         Raises:
             NonFinite: a loss or a gradient is not finite.
         """
         if self.optimizer is None:
             return 0.0, 0.0
-        obs, returns, values = self._data()
+        obs, returns, values = self._data(weigh)
         cfg, sums = self.cfg, np.zeros(2)
         for mb_inds in epochs(len(obs), cfg.critic_epochs, cfg.minibatches, self._generator):
             loss = self._loss(obs[mb_inds], returns[mb_inds], values[mb_inds])
@@ -109,10 +83,11 @@ class Critic:
         loss_mean, norm_mean = (sums / (cfg.critic_epochs * cfg.minibatches)).tolist()
         return loss_mean, norm_mean
 
-    def _data(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Observations, targets and present values of the kept windows."""
-        targets = [self.targets(window) for window in self.windows]
-        obs = torch.cat([w.critic_obs for w in self.windows])
+    def _data(self, weigh: Weigh) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Observations, targets and present values of the newest windows."""
+        windows = list(self.windows)[-self.cfg.critic_reuse_windows :]
+        targets = [self.targets(window, weigh(window)) for window in windows]
+        obs = torch.cat([w.critic_obs for w in windows])
         returns, values = (torch.from_numpy(np.concatenate([t[i] for t in targets])) for i in (1, 2))
         if self._mirror is None:
             return obs, returns, values

@@ -48,10 +48,15 @@ class FineTuning:
         Raises:
             ContractError: the policy or the critic does not fit.
         """
-        changes = {"window_steps": learner.window_steps, "lag_steps": learner.activation_lag_steps}
+        changes = {
+            "window_steps": learner.window_steps,
+            "lag_steps": learner.activation_lag_steps,
+            "promotion_gate": learner.promotion_gate,
+            "gate_margin": learner.gate_margin,
+        }
         self.policy = OnnxPolicy(policy_path)
         self.policy.check(robot, task)
-        self.learner = SlowRL(self.policy, critic_path, learner.model_copy(update={"seed": seed}))
+        self.learner = make_learner(self.policy, critic_path, learner.model_copy(update={"seed": seed}))
         self.rollout = Rollout(learner.fall_blame_steps)
         self.session = Session(session.model_copy(update=changes), task, robot, seed, self._collect)
         self.version = 0
@@ -120,8 +125,26 @@ class FineTuning:
 
     def _adapter(self, activate_at_step: int, next_at_step: int) -> Adapter:
         self.version += 1
+        self.learner.pinned = self.session.best_version
         self.session.on_version(self.version)
         return self.learner.adapter(self.version, activate_at_step, next_at_step)
 
     def _collect(self, record: StepRecord, after: StepRecord, reward: float, label: Label) -> None:
         self.rollout.add(record, after, reward, label.actor, bool(label.falls))
+
+
+def make_learner(policy: OnnxPolicy, critic_path: Path, cfg: SlowRLConfig) -> SlowRL:
+    """The learner that ``cfg.algorithm`` names.
+
+    Raises:
+        ConfigError: it needs a library that is not installed.
+    """
+    if cfg.algorithm != "rsl_rl":
+        return SlowRL(policy, critic_path, cfg)
+    try:
+        from ros2_rl.learning.rsl_rl_ppo import RslRlPPO
+    except ImportError as error:
+        raise ConfigError(
+            f"The algorithm rsl_rl needs a library that is not there ({error.name}); install rsl-rl-lib."
+        ) from error
+    return RslRlPPO(policy, critic_path, cfg)

@@ -140,33 +140,6 @@ class Rollout:
             self._taken[-1].terminal = True
 
 
-def gae(
-    rewards: np.ndarray,
-    values: np.ndarray,
-    cut_values: np.ndarray,
-    terminal: np.ndarray,
-    cut: np.ndarray,
-    gamma: float,
-    lam: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Generalised advantage estimate (Schulman et al. 2016, eq. 16), segment by segment.
-
-    ``values`` (T,) are those of the states in which the steps began, ``cut_values`` those after
-    each cut. Returns advantages and value targets, (T,) each, float32.
-    """
-    following = np.append(values[1:], 0.0)
-    following[cut] = cut_values
-    following[terminal] = 0.0
-    delta = (rewards + gamma * following - values).tolist()
-    carry = np.where(cut, 0.0, gamma * lam).tolist()
-    advantages = np.empty(len(delta), dtype=np.float32)
-    last = 0.0
-    for t in range(len(delta) - 1, -1, -1):
-        last = delta[t] + carry[t] * last
-        advantages[t] = last
-    return advantages, advantages + values.astype(np.float32)
-
-
 def _finite(record: StepRecord, after: StepRecord, reward: float) -> bool:
     arrays = (record.critic_obs(), after.critic_obs(), record.action, record.mean, record.std, [reward])
     return bool(np.isfinite(np.concatenate(arrays)).all())

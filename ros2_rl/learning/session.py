@@ -44,6 +44,12 @@ class SessionConfig(BaseModel):
     look_episodes: int = Field(default=8, ge=1, description="episodes of a look in between")
     window_steps: int = Field(default=1536, ge=64, description="control steps between two updates")
     lag_steps: int = Field(default=128, ge=0, description="control steps until an update acts")
+    promotion_gate: bool = Field(
+        default=False, description="go back to the last good adapter when a look is worse than its own"
+    )
+    gate_margin: float = Field(
+        default=0.02, ge=0, lt=1, description="share of the last good return by which a look may be lower"
+    )
     measure_pretrained: bool = Field(default=True, description="evaluate without the gap first (simulator)")
 
 
@@ -66,6 +72,8 @@ class Counters:
     lost: int = 0
     action_rate_sum: float = 0.0
     updates: int = 0
+    rollbacks: int = 0
+    """Looks after which the promotion gate went back to the last good adapter."""
 
 
 class Session:
@@ -326,13 +334,20 @@ class Session:
 
     def _looked(self, value: float, next_start: int) -> list[Event]:
         self._last_look = self.robot_minutes
+        good = value >= (1.0 - self.config.gate_margin) * self._best[0]
         if value > self._best[0]:
             self._best = (value, self._version)
         if self.fraction(value) >= self.config.goal:
             self._finishing = "goal"
         elif self.robot_minutes >= self.config.minutes:
             self._finishing = "budget"
-        return self._final(next_start - LEAD_STEPS) if self._finishing else self._train(next_start)
+        if self._finishing:
+            return self._final(next_start - LEAD_STEPS)
+        if good or not self.config.promotion_gate:
+            return self._train(next_start)
+        self.counters.rollbacks += 1
+        restore = Restore(self._best[1], next_start - LEAD_STEPS + self.config.lag_steps)
+        return [restore, *self._train(restore.activate_at_step + LEAD_STEPS)]
 
     def _final(self, step: int) -> list[Event]:
         """Final evaluation of the best adapter that was looked at (the newest if none was).

@@ -16,11 +16,13 @@ class UpdateStats:
     lost: int = 0
     """Control steps whose successor did not arrive."""
     kl: float = 0.0
-    """KL from the behaviour to the new policy over the window, nat."""
+    """KL from the behaviour (vaco: from the policy before the update) to the new policy, nat."""
     kl_to_base: float = 0.0
     """KL from the new policy to the base (with the noise of the start), nat."""
     clipfrac: float = 0.0
-    """Share of steps whose ratio was outside of the clip range."""
+    """Share of steps whose ratio was outside of the clip range, or that were filtered."""
+    effective_share: float = 0.0
+    """Effective sample size of the importance weights before the update, as a share of the steps."""
     surrogate_loss: float = 0.0
     value_loss: float = 0.0
     explained_variance: float = 0.0

@@ -1,13 +1,14 @@
 """Adapters: low-rank corrections of a base policy, as they travel from the learner to the executor.
 
-W' = W + (alpha / rank) B A for every linear layer (LoRA, Hu et al. 2021, eq. 3). On the wire an
-adapter is a safetensors file that carries the SHA-256 of itself, so that any corruption shows.
+W' = W + (alpha / rank) B A for every linear layer (LoRA, Hu et al. 2021, eq. 3); full fine-tuning
+changes the biases as well: b' = b + change. On the wire an adapter is a safetensors file that
+carries the SHA-256 of itself, so that any corruption shows.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import safetensors.numpy
@@ -51,12 +52,15 @@ class Adapter:
     next_at_step: int = 0
     """First control step of the adapter after this; 0: not known."""
     created_ns: int = 0
+    biases: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """By name of the layer: change of its bias, (out,); layers that are not there keep theirs."""
 
     def to_bytes(self) -> bytes:
         """The adapter as a safetensors file."""
         tensors = {"log_std": self.log_std, "probe_obs": self.probe_obs, "probe_out": self.probe_out}
         for name, (a, b) in self.layers.items():
             tensors |= {f"{name}.lora_A": a, f"{name}.lora_B": b}
+        tensors |= {f"{name}.bias": change for name, change in self.biases.items()}
         tensors = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in tensors.items()}
         metadata = {key: str(getattr(self, key)) for key in _INTEGERS}
         metadata |= {"format": FORMAT, "base_sha256": self.base_sha256, "alpha": repr(float(self.alpha))}
@@ -81,6 +85,7 @@ class Adapter:
                 probe_obs=tensors.pop("probe_obs"),
                 probe_out=tensors.pop("probe_out"),
                 layers=_pairs(tensors),
+                biases={k.removesuffix(".bias"): v for k, v in tensors.items() if k.endswith(".bias")},
             )
         except (KeyError, TypeError, ValueError, SafetensorError) as error:
             raise ContractError(f"The adapter is not complete ({error}); send it again.") from error
@@ -129,13 +134,15 @@ def merge(model: ModelProto, adapter: Adapter) -> bytes:
     are the base's bit for bit.
     """
     scale = adapter.alpha / adapter.rank
-    weights = {}
+    weights, biases = {}, {}
     for layer in linear_layers(model):
+        if layer.name in adapter.biases:
+            biases[layer.name] = layer.bias + adapter.biases[layer.name]
         a, b = (m.astype(np.float64) for m in adapter.layers[layer.name])
         if b.any():
             with np.errstate(over="ignore"):  # infinite weights do not pass the probe
                 weights[layer.name] = (layer.weight + scale * (b @ a)).astype(np.float32)
-    merged = with_weights(model, weights)
+    merged = with_weights(model, weights, biases)
     contract = Contract.from_metadata({p.key: p.value for p in model.metadata_props})
     log_std = tuple(adapter.log_std.astype(float).tolist())
     contract = replace(contract, policy_version=adapter.version, log_std=log_std)
@@ -178,6 +185,9 @@ def _check_shapes(adapter: Adapter, base: OnnxPolicy) -> None:
                 f"The adapter's {key} has the shape {getattr(adapter, key).shape}, not {shape}."
             )
     layers = {layer.name: layer.weight.shape for layer in linear_layers(base.model)}
+    for name, change in adapter.biases.items():
+        if name not in layers or change.shape != layers[name][:1]:
+            raise ContractError(f"The adapter's bias of layer {name} does not fit the policy.")
     if set(layers) != set(adapter.layers):
         raise ContractError(
             f"The adapter has the layers {', '.join(sorted(adapter.layers)) or 'none'}; "
@@ -197,6 +207,7 @@ def _check_numbers(adapter: Adapter) -> None:
         ("probe_out", adapter.probe_out),
     ]
     arrays += [(f"layer {name}", m) for name, pair in adapter.layers.items() for m in pair]
+    arrays += [(f"bias of layer {name}", change) for name, change in adapter.biases.items()]
     arrays.append(("alpha", np.asarray(adapter.alpha)))
     for name, array in arrays:
         if not np.isfinite(array).all():

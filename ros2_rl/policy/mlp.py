@@ -65,15 +65,28 @@ def activation(model: onnx.ModelProto) -> str:
     return _walk(model)[1]
 
 
-def with_weights(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """A copy of the model in which the named layers have other weights, (out, in)."""
+def with_weights(
+    model: onnx.ModelProto, weights: dict[str, np.ndarray], biases: dict[str, np.ndarray] | None = None
+) -> onnx.ModelProto:
+    """A copy of the model in which the named layers have other weights, (out, in), or biases, (out,).
+
+    Raises:
+        ContractError: a bias is given for a layer that has none.
+    """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    transposed = {slot.initializer: slot.transposed for slot in _walk(model)[0]}
+    arrays = {}
+    for slot in _walk(model)[0]:
+        name = slot.initializer.removesuffix(".weight")
+        if name in weights:
+            arrays[slot.initializer] = weights[name].T if slot.transposed else weights[name]
+        if name in (biases or {}):
+            if slot.bias is None:
+                raise ContractError(f"The policy's layer {name} has no bias to change.")
+            arrays[slot.bias] = (biases or {})[name]
     for tensor in copy.graph.initializer:
-        weight = weights.get(tensor.name.removesuffix(".weight"))
-        if weight is not None and tensor.name in transposed:
-            array = weight.T if transposed[tensor.name] else weight
+        if tensor.name in arrays:
+            array = arrays[tensor.name].astype(np.float32).reshape(tuple(tensor.dims))
             tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(array), tensor.name))
     return copy
 

@@ -32,7 +32,11 @@ def with_value(array: np.ndarray, value: float) -> np.ndarray:
     return copy
 
 
+BIASED = replace(GOOD, biases={"0": np.full(32, 0.1, np.float32)})
 BAD = {
+    "wrong bias": (replace(GOOD, biases={"0": np.zeros(31, np.float32)}), "bias of layer 0 does not fit"),
+    "bias of nothing": (replace(GOOD, biases={"9": np.zeros(32, np.float32)}), "bias of layer 9 does not"),
+    "nan bias": (replace(GOOD, biases={"0": np.full(32, np.nan, np.float32)}), "bias of layer 0 has a num"),
     "wrong base": (replace(GOOD, base_sha256="0" * 64), "made for the base policy 000000000000"),
     "stale version": (replace(GOOD, version=2), "version 2 is stale; 2 is in use"),
     "rank 0": (replace(GOOD, rank=0), "rank 0"),
@@ -141,6 +145,14 @@ def test_with_b_zero_the_answers_are_the_bases_bit_for_bit(seed: int) -> None:
     merged = OnnxPolicy(merge(BASE.model, make_adapter(BASE, LAYERS, size=0.0)))
     obs = np.random.default_rng(seed).normal(0.0, 3.0, (1, 47)).astype(np.float32)
     assert merged(obs).tobytes() == BASE(obs).tobytes()
+
+
+def test_a_changed_bias_travels_and_is_merged() -> None:
+    adapter = Adapter.from_bytes(BIASED.to_bytes())
+    check(adapter, BASE)
+    merged = linear_layers(OnnxPolicy(merge(BASE.model, adapter)).model)
+    np.testing.assert_array_equal(merged[0].bias, LAYERS[0].bias + np.float32(0.1))
+    np.testing.assert_array_equal(merged[1].bias, LAYERS[1].bias)
 
 
 def test_merging_adds_the_scaled_product_and_keeps_the_contract() -> None:

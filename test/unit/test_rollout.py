@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from learning_rig import record
 
-from ros2_rl.learning.rollout import Rollout, gae
+from ros2_rl.learning.off_policy import vtrace
+from ros2_rl.learning.rollout import Rollout
 
 OTHERS = ("recovery", "human", "supervisor")
 
@@ -132,7 +133,7 @@ def test_advantages_by_hand():
     values = np.array([10.0, 20.0, 30.0, 40.0, 50.0])
     cut = np.array([False, True, True, False, True])
     terminal = np.array([False, False, True, False, False])
-    advantages, returns = gae(rewards, values, np.array([6.0, 7.0, 8.0]), terminal, cut, 0.5, 0.8)
+    advantages, returns = vtrace(rewards, values, np.array([6.0, 7.0, 8.0]), terminal, cut, 0.5, 0.8)
     # Segment 1, truncated: d1 = 2 + 0.5 * 6 - 20 = -15, d0 = 1 + 0.5 * 20 - 10 = 1
     # Segment 2, a fall: 3 - 30 = -27, whatever the value after it
     # Segment 3, window end: d4 = 5 + 0.5 * 8 - 50 = -41, d3 = 4 + 0.5 * 50 - 40 = -11
@@ -144,5 +145,5 @@ def test_advantages_by_hand():
 def test_with_lambda_one_the_targets_are_discounted_returns():
     ones, no = np.ones(3), np.zeros(3, bool)
     end = np.array([False, False, True])
-    _, returns = gae(ones, np.array([5.0, -3.0, 9.0]), np.array([4.0]), no, end, 0.5, 1.0)
+    _, returns = vtrace(ones, np.array([5.0, -3.0, 9.0]), np.array([4.0]), no, end, 0.5, 1.0)
     assert np.allclose(returns, [1 + 0.5 + 0.25 + 0.125 * 4, 1 + 0.5 + 0.25 * 4, 1 + 0.5 * 4])

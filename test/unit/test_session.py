@@ -119,6 +119,34 @@ def test_a_worse_adapter_is_taken_back_before_the_final_evaluation():
     assert restores[0].activate_at_step < final.start_step
 
 
+def fades(session):
+    """Good at first, worse from the third update on."""
+    if session.phase is None or not session.phase.gap:
+        return 0.5
+    return {0: 0.2, 1: 0.35, 2: 0.35}.get(session.counters.updates, 0.25)
+
+
+@pytest.mark.parametrize("gate", [True, False])
+def test_the_gate_goes_back_to_the_last_good_adapter_and_trains_on(gate):
+    config = {"minutes": 1.2, "look_every_min": 0.05, "look_pause_min": 0.0, "look_at": 0.2}
+    rig = Rig(fades, promotion_gate=gate, **config).run()
+    restores = [e for e in rig.events if isinstance(e, Restore)]
+    looks = [e.values for e in rig.events if isinstance(e, Report) and e.kind == "look"]
+    best = max(looks, key=lambda v: v["return"])["version"]
+    assert best > 0 and {r.version for r in restores} == {best}
+    assert rig.session.counters.rollbacks == len(restores) - 1
+    assert (rig.session.counters.rollbacks > 0) == gate
+    for restore in restores[:-1]:
+        later = next(p for p in rig.phases() if p.start_step > restore.activate_at_step)
+        assert later.name == TRAIN
+
+
+def test_the_gate_forgives_what_is_within_its_margin():
+    config = {"minutes": 1.2, "look_every_min": 0.05, "look_pause_min": 0.0, "look_at": 0.2}
+    rig = Rig(fades, promotion_gate=True, gate_margin=0.9, **config).run()
+    assert rig.session.counters.rollbacks == 0
+
+
 def test_the_last_adapter_promises_nothing():
     """In lockstep the executor would wait for an adapter that never comes."""
     rig = Rig(gap_hurts, look_every_min=0.1, look_pause_min=0.05).run()

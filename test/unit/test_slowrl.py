@@ -125,6 +125,7 @@ def test_the_step_shrinks_when_the_kl_stops_an_update(tmp_path):
     stats = learner.update(batch(learner))
     assert 0 < stats.actor_steps < 20
     assert stats.learning_rate == pytest.approx(0.05 / 1.5)
+    learner.update(batch(learner, seed=1))
     assert learner.optimizer.param_groups[0]["lr"] == stats.learning_rate
 
 
@@ -247,6 +248,17 @@ def test_rollback_restores_an_earlier_actor(tmp_path):
         learner.rollback(9)
 
 
+def test_the_pinned_version_outlives_many_others(tmp_path):
+    learner = make_learner(tmp_path)
+    for version in range(1, 400):
+        learner.adapter(version)
+        learner.pinned = 7
+    learner.rollback(7)
+    learner.rollback(0)
+    with pytest.raises(ConfigError, match="no adapter of version 8"):
+        learner.rollback(8)
+
+
 def test_it_learns_to_reach_zero(tmp_path):
     learner = make_learner(
         tmp_path, rank=2, learning_rate=5e-3, critic_learning_rate=5e-3, adapt_critic="full",
@@ -288,10 +300,23 @@ def test_settings_are_checked():
     assert load_learner("slowrl").mode == "lora"
     with pytest.raises(ConfigError, match=r"available: .*slowrl"):
         load_learner("fastrl")
-    with pytest.raises(ConfigError, match=r"no setting 'learningrate'; there are mode, .*learning_rate"):
+    with pytest.raises(ConfigError, match=r"no setting 'learningrate'; there are algorithm, .*learning_rate"):
         load_learner("slowrl", learningrate=1)
     with pytest.raises(ConfigError, match="mode: .*'lora' or 'full'"):
         load_learner("slowrl", mode="half")
     with pytest.raises(ConfigError, match="log_std_bounds must rise"):
         load_learner("slowrl", log_std_bounds=(0.0, -1.0))
+    assert load_learner("slowrl_rank4") == load_learner("slowrl", rank=4, critic_rank=4)
     assert all(field.description for field in SlowRLConfig.model_fields.values())
+
+
+def test_a_file_that_extends_itself_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "config" / "learners"
+    folder.mkdir(parents=True)
+    for name, base in (("a", "b"), ("b", "a"), ("c", "nobody")):
+        (folder / f"{name}.yaml").write_text(f"extends: {base}\n")
+    monkeypatch.setattr("ros2_rl.learning.config.share_path", lambda *parts: tmp_path.joinpath(*parts))
+    with pytest.raises(ConfigError, match="'a' extends itself"):
+        load_learner("a")
+    with pytest.raises(ConfigError, match="no learner 'nobody'"):
+        load_learner("c")
