@@ -16,7 +16,7 @@ from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.runtime import Active, PolicyRuntime, Verdict
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.safety.config import load_safety
-from ros2_rl.safety.modes import DAMPED, Mode
+from ros2_rl.safety.modes import LATCHED, Mode
 from ros2_rl.safety.recovery import RecoveryController
 from ros2_rl.safety.supervisor import Supervisor
 from ros2_rl.sim.loop import Robot
@@ -41,7 +41,7 @@ class BenchRobot(Robot):
         super().__post_init__()
         self.helped = 0
         """How often a person put the robot on its feet."""
-        self._to_arm = False
+        self._to_arm, self._falls = False, 0
         if not self.recovery:
             self.supervisor = self._uncatching()
         if self.updates_late:
@@ -49,9 +49,10 @@ class BenchRobot(Robot):
 
     def step(self) -> tuple[StepRecord, list[Label]]:
         answer = super().step()
-        fallen_for_good = not self.recovery and self.supervisor.mode is Mode.RECOVERY and self.plant.fallen
-        if fallen_for_good or self.supervisor.mode in DAMPED:
+        falls = self.supervisor.snapshot().falls
+        if (falls > self._falls and not self.recovery) or self.supervisor.mode in LATCHED:
             self._help_up()
+        self._falls = falls
         if self._to_arm and self.supervisor.mode is Mode.STAND:
             self.supervisor.request("arm")
         self._to_arm &= self.supervisor.mode is not Mode.POLICY
@@ -72,7 +73,7 @@ class BenchRobot(Robot):
         qpos[7:] = self.robot.stand_pose
         self.plant.place(qpos)
         self.estimator = Estimator(self.robot)
-        if self.supervisor.mode in DAMPED:
+        if self.supervisor.mode in LATCHED:
             self.supervisor.request("reset")
             self.supervisor.request("stand")
             self._to_arm = True

@@ -1,6 +1,6 @@
 """The learner's settings, read from ``config/learners/<name>.yaml``."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -164,7 +164,7 @@ def load_learner(name: str, **changes: object) -> SlowRLConfig:
         raise ConfigError(f"The learner file {name}.yaml is wrong: {_first(error)}.") from error
 
 
-def _read(name: str, below: tuple[str, ...] = ()) -> dict[str, object]:
+def _read(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
     """The settings of a file and of those that it extends."""
     path = share_path("config", "learners", f"{name}.yaml")
     if not path.is_file():

@@ -1,6 +1,7 @@
 """A window of control steps as the learner keeps it: raw, so that later weights judge it anew."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +29,18 @@ class Window:
 
     @classmethod
     def of(cls, batch: Batch, reward_scale: float) -> "Window":
-        parts = (batch.obs, batch.critic_obs, batch.actions, batch.means, np.log(batch.stds))
-        tensors = [torch.from_numpy(part) for part in (*parts, batch.cut_critic_obs)]
-        return cls(*tensors, reward_scale * batch.rewards, batch.terminal, batch.cut)
+        tensor = torch.from_numpy
+        return cls(
+            obs=tensor(batch.obs),
+            critic_obs=tensor(batch.critic_obs),
+            actions=tensor(batch.actions),
+            means=tensor(batch.means),
+            log_stds=tensor(batch.stds).log(),
+            cut_critic_obs=tensor(batch.cut_critic_obs),
+            rewards=reward_scale * batch.rewards,
+            terminal=batch.terminal,
+            cut=batch.cut,
+        )
 
     def logprobs(self) -> torch.Tensor:
         """Of the actions under the policy that acted, (T,)."""
@@ -43,5 +53,5 @@ class Window:
     @classmethod
     def from_tensors(cls, tensors: dict[str, torch.Tensor]) -> "Window":
         """Inverse of :meth:`tensors`."""
-        arrays = {k: tensors[k].numpy() for k in ("rewards", "terminal", "cut")}
+        arrays: dict[str, Any] = {k: tensors[k].numpy() for k in ("rewards", "terminal", "cut")}
         return cls(**(tensors | arrays))
