@@ -20,8 +20,8 @@ from ros2_rl.tasks import load_task
 
 _TWIN = 90_000
 """Added to a run's seed for the twin's sensors."""
-_NO_GOAL = 10.0
-"""A recovered fraction that is never reached: a run uses its whole budget."""
+_SESSION = {"goal": 10.0, "measure_pretrained": False, "episodes": 8}
+"""A goal that is never reached, so that a run uses its whole budget; the twin does the exams."""
 _CURVE = ("robot_minutes", "train_return", "falls", "override_share")
 _STATS = ("kl", "clipfrac", "explained_variance", "std", "learning_rate", "kl_to_base", "correction_deg")
 
@@ -52,9 +52,9 @@ class Place:
     gap: str
     seed: int
     minutes: float
-    every_min: float = 3.0
+    every_min: float = 4.0
     """Robot minutes from one exam to the next."""
-    episodes: int = 8
+    episodes: int = 6
 
 
 class Run:
@@ -92,9 +92,8 @@ class Run:
             task, task.policy_path, place.seed, self.gap,
             recovery=method.recovery, updates_late=method.updates_late,
         )  # fmt: skip
-        session = SessionConfig(
-            minutes=place.minutes, goal=_NO_GOAL, measure_pretrained=False, **method.session
-        )
+        settings = _SESSION | {"minutes": place.minutes} | method.session
+        session = SessionConfig.model_validate(settings)
         config = method.config()
         tuning = FineTuning(
             session, config, task, robot.robot, task.policy_path, task.critic_path, place.seed
