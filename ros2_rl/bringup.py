@@ -80,6 +80,7 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
             (
                 "sim_bridge",
                 (
+                    "policy",
                     "gap",
                     "gap_from_start",
                     "lockstep",
@@ -92,7 +93,7 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
             ),
             ("state_estimator", ()),
             ("policy_executor", ("task", "policy", "seed", "lockstep")),
-            ("supervisor", ("lockstep",)),
+            ("supervisor", ("policy", "lockstep")),
             ("practice", ("task", "seed")),
         )
     ]

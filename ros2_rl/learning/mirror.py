@@ -54,17 +54,28 @@ class Mirror:
         joints, signs = _joints(contract.joint_names)
         permutation: list[int] = []
         factors: list[float] = []
-        for name in contract.observation_names * contract.observation_history:
+        for name in contract.observation_names:
             start = len(permutation)
             part = joints if name in _PER_JOINT else range(len(_VECTORS[name]))
             permutation += [start + i for i in part]
             factors += signs if name in _PER_JOINT else _VECTORS[name]
+        permutation, factors = _through_history(contract, permutation, factors)
         obs = _reflection(permutation, factors)
         start = len(permutation)
         # The critic also sees base velocity (3), height (1) and contacts (4), see StepRecord.
         permutation = [*permutation, *(start + i for i in (0, 1, 2, 3)), *(start + 4 + i for i in _FEET)]
         critic = _reflection(permutation, [*factors, 1.0, -1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
         return cls(obs, critic, _reflection(joints, signs))
+
+
+def _through_history(
+    contract: Contract, permutation: list[int], factors: list[float]
+) -> tuple[list[int], list[float]]:
+    """The reflection of a frame as one of the network's input, in which the frames may be interlaced."""
+    age, element = np.divmod(contract.history_index(), contract.frame_width)
+    partner = age * contract.frame_width + np.array(permutation)[element]
+    place = {int(index): i for i, index in enumerate(contract.history_index())}
+    return [place[int(index)] for index in partner], np.array(factors)[element].tolist()
 
 
 def _joints(names: tuple[str, ...]) -> tuple[list[int], list[float]]:

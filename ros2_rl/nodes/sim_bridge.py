@@ -25,7 +25,8 @@ from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.robot_topics import TRUTH_NS, RobotTopics
 from ros2_rl.nodes.sim_parameters import SimParameters
 from ros2_rl.nodes.topic_wait import TopicWait
-from ros2_rl.robots import NS_PER_S, RobotDescription, load_robot
+from ros2_rl.policy.onnx_policy import load_equipped
+from ros2_rl.robots import NS_PER_S, RobotDescription
 from ros2_rl.sim.latency import TickLatency
 from ros2_rl.sim.pace import LockstepWait, Pacer, RealTimeFactor
 from ros2_rl.sim.perturbations import Perturbations
@@ -51,7 +52,7 @@ class SimBridge(Node):
         self._polled = polled
         self.parameters = SimParameters(self)
         value = self.parameters.value
-        robot = load_robot(value("robot"))
+        robot = load_equipped(value("robot"), value("policy"))
         self.gap = self.parameters.gap()
         self.plant = self._build(robot)
         self._lockstep = value("lockstep")

@@ -52,6 +52,7 @@ class SimParameters:
     def _declare_fixed(self) -> None:
         for name, default, text, span in (
             ("robot", "go2", "robot in config/robots", None),
+            ("policy", "", "ONNX policy whose gains are carried out; empty: only the robot's own", None),
             ("gap", "none", "reality gap in config/gaps", None),
             ("gap_from_start", True, "apply the gap at once; false: when learner/phase says so", None),
             ("lockstep", False, "step as soon as a state is answered, however fast that is", None),

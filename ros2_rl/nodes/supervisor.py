@@ -20,7 +20,8 @@ from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.paths import share_path
-from ros2_rl.robots import NS_PER_S, JointCommand, RobotState, load_robot
+from ros2_rl.policy.onnx_policy import load_equipped
+from ros2_rl.robots import NS_PER_S, JointCommand, RobotState
 from ros2_rl.safety.config import load_safety
 from ros2_rl.safety.guards import Reaction
 from ros2_rl.safety.learned import load_recovery
@@ -46,7 +47,7 @@ class SupervisorNode(Node):
         super().__init__("supervisor")
         self._declare()
         self._refuse_beside_another()
-        robot, lockstep = load_robot(self._value("robot")), self._value("lockstep")
+        robot, lockstep = load_equipped(self._value("robot"), self._value("policy")), self._value("lockstep")
         config = load_safety(robot.name)
         self.supervisor = self._build(robot, config, lockstep)
         self._order = JointOrder(robot.joints)
@@ -81,6 +82,7 @@ class SupervisorNode(Node):
         seconds = [FloatingPointRange(from_value=0.5, to_value=600.0)]
         for name, default, text, span in (
             ("robot", "go2", "robot in config/robots and config/safety", []),
+            ("policy", "", "ONNX policy whose gains are carried out; empty: only the robot's own", []),
             ("autostart", True, "stand up and start the policy without a person", []),
             ("lockstep", False, "wait for the policy's target of every control step", []),
             ("lockstep_timeout_s", 10.0, "longest wait in lockstep, wall time, s", seconds),

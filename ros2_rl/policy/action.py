@@ -13,7 +13,10 @@ class ActionMap:
         index = contract.robot_index(robot)
         self._order = np.argsort(index)
         self._scale = np.asarray(contract.action_scale)[self._order]
-        self._default = np.asarray(contract.default_joint_pos)[self._order]
+        self._offset = np.asarray(contract.action_offset or contract.default_joint_pos)[self._order]
+        unbounded = (np.inf,) * contract.num_joints
+        self._upper = np.asarray(contract.target_upper or unbounded)[self._order]
+        self._lower = np.asarray(contract.target_lower or np.negative(unbounded))[self._order]
         self._delta = contract.action_type == "position_delta"
         self._limit = contract.action_clip
 
@@ -26,5 +29,5 @@ class ActionMap:
 
         ``action`` (J,) is clipped and in the policy's order, ``q`` (J,) the measured positions.
         """
-        origin = q if self._delta else self._default
-        return origin + self._scale * action[self._order]
+        origin = q if self._delta else self._offset
+        return np.clip(origin + self._scale * action[self._order], self._lower, self._upper)

@@ -6,33 +6,25 @@ values) and a few of ours; numbers are written with full precision.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ros2_rl.errors import ContractError
+from ros2_rl.policy.contract_checks import PER_JOINT, TERM_SIZES, check_consistent
+from ros2_rl.policy.fit import check_gain_set, check_robot, check_task
 from ros2_rl.robots import RobotDescription
 
 if TYPE_CHECKING:
     from ros2_rl.tasks import Task
 
+__all__ = ["DEFAULT_STD", "TERM_SIZES", "Contract"]
+
 DEFAULT_STD = 0.2
 """Standard deviation of the exploration noise where a policy names none."""
-ACTION_TYPES = ("position", "position_delta")
-PER_JOINT = -1
-TERM_SIZES = {
-    "base_lin_vel": 3,
-    "base_ang_vel": 3,
-    "projected_gravity": 3,
-    "velocity_commands": 3,
-    "command": 3,  # mjlab's name of velocity_commands
-    "joint_pos": PER_JOINT,
-    "joint_vel": PER_JOINT,
-    "actions": PER_JOINT,
-    "gait_clock": 2,
-}
-"""Size of each observation term that this library can build."""
+_NEUTRAL = {"observation_scales": 1.0, "observation_lower": -math.inf, "observation_upper": math.inf}
+"""What an element of the observation is multiplied by and kept within where a policy names nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +46,35 @@ class Contract:
     run_path: str = ""
     observation_scales: tuple[float, ...] = ()
     """One factor a term, or one an element of the frame; empty: all 1."""
+    observation_lower: tuple[float, ...] = ()
+    """Lowest value after scaling, one a term or one an element of the frame; empty: none."""
+    observation_upper: tuple[float, ...] = ()
+    """Highest value after scaling, likewise."""
     observation_history: int = 1
-    """Number of frames that the network sees, the newest first."""
+    """Number of frames that the network sees."""
+    history_order: str = "newest_first"
+    """Whether the newest or the oldest frame comes first."""
+    history_by: str = "frame"
+    """``frame``: one whole frame after the other; ``term``: one term with all its past after the other."""
+    term_history: tuple[int, ...] = ()
+    """Frames of each term where the terms reach back unequally (by term only); empty: all alike."""
     step_dt: float = 0.02
     """Control step, s."""
     action_clip: float = 100.0
-    """Raw actions are clipped to plus or minus this."""
+    """Raw actions are clipped to plus or minus this; the next observation shows them clipped."""
+    action_offset: tuple[float, ...] = ()
+    """Joint positions that targets are relative to, (J,), rad; empty: ``default_joint_pos``."""
+    target_lower: tuple[float, ...] = ()
+    """Lowest joint target, (J,), rad, which the next observation knows nothing of; empty: none."""
+    target_upper: tuple[float, ...] = ()
+    """Highest joint target, likewise."""
     policy_version: int = 0
     gait_period: float = 0.0
     """One cycle of the gait clock, s; 0: the policy has no clock."""
     stand_below: float = 0.1
     """Norm of the command below which the gait clock stands still at (0, 0)."""
     action_type: str = "position"
-    """``position``: target = default + scale * action; ``position_delta``: measured + scale * action."""
+    """``position``: target = offset + scale * action; ``position_delta``: measured + scale * action."""
     log_std: tuple[float, ...] = ()
     """Logarithm of the exploration noise's standard deviation, (J,); empty: that of DEFAULT_STD."""
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -77,15 +85,11 @@ class Contract:
         set_ = object.__setattr__
         if len(self.action_scale) == 1:
             set_(self, "action_scale", self.action_scale * joints)
-        if not self.observation_scales:
-            set_(self, "observation_scales", (1.0,) * len(self.observation_names))
         if not self.log_std:
             set_(self, "log_std", (math.log(DEFAULT_STD),) * joints)
         if self.action_clip == math.inf:
             set_(self, "action_clip", 100.0)
-        self._check_numbers()
-        self._check_names()
-        self._check_counts()
+        check_consistent(self)
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> "Contract":
@@ -119,97 +123,57 @@ class Contract:
     @property
     def observation_width(self) -> int:
         """Size of the network's input, history included."""
-        return self.frame_width * self.observation_history
+        return sum(size * past for size, past in zip(self.term_sizes(), self.term_frames(), strict=True))
 
     def term_sizes(self) -> list[int]:
         """Size of each observation term."""
         sizes = (TERM_SIZES[name] for name in self.observation_names)
         return [self.num_joints if size == PER_JOINT else size for size in sizes]
 
-    def element_scales(self) -> np.ndarray:
-        """Scale of each element of a frame, (frame_width,), float32."""
-        scales = np.asarray(self.observation_scales, dtype=np.float32)
-        return scales if scales.size == self.frame_width else np.repeat(scales, self.term_sizes())
+    def term_frames(self) -> tuple[int, ...]:
+        """How many frames of each term the network sees."""
+        return self.term_history or (self.observation_history,) * len(self.observation_names)
+
+    def elements(self, key: str) -> np.ndarray:
+        """``observation_scales``, ``_lower`` or ``_upper``: one value an element, (frame_width,), float32."""
+        values = np.asarray(getattr(self, key), dtype=np.float32)
+        if not values.size:
+            return np.full(self.frame_width, _NEUTRAL[key], dtype=np.float32)
+        return values if values.size == self.frame_width else np.repeat(values, self.term_sizes())
+
+    def history_index(self) -> np.ndarray:
+        """Where each number of the network's input lies in the last frames, (observation_width,).
+
+        The frames are (observation_history, frame_width), the newest first, and read row by row.
+        """
+        if self.history_by == "frame":
+            parts = [(0, self.frame_width, self.observation_history)]
+        else:
+            sizes = self.term_sizes()
+            starts = np.cumsum([0, *sizes[:-1]]).tolist()
+            parts = list(zip(starts, sizes, self.term_frames(), strict=True))
+        return np.concatenate([self._history_of(*part) for part in parts])
+
+    def _history_of(self, start: int, size: int, past: int) -> np.ndarray:
+        """Index of some neighbouring elements in all their frames."""
+        ages = np.arange(past)[:: 1 if self.history_order == "newest_first" else -1]
+        return (ages[:, None] * self.frame_width + np.arange(start, start + size)).ravel()
 
     def robot_index(self, robot: RobotDescription) -> np.ndarray:
         """Index that takes an array from robot order to the policy's order, (J,)."""
         return np.array([robot.joints.index(name) for name in self.joint_names])
 
-    def check(self, robot: RobotDescription, task: "Task | None" = None, gains: str = "policy") -> None:
-        """Compare with a robot, the gain set that carries the policy out, and a task.
+    def check(self, robot: RobotDescription, task: "Task | None" = None, gains: str = "") -> None:
+        """Compare with a robot and a task, and with a gain set where its gains are not the policy's own.
 
         Raises:
             ContractError: a sentence that says what differs.
         """
-        self._check_joints(robot)
-        index = self.robot_index(robot)
-        for key, ours in (("joint_stiffness", "kp"), ("joint_damping", "kd")):
-            theirs = getattr(robot.gains[gains], ours)[index]
-            # mjlab rounds to three decimals.
-            if not np.allclose(getattr(self, key), theirs, rtol=1e-3, atol=1e-3):
-                raise ContractError(
-                    f"The policy was trained with {key} {_csv(getattr(self, key))}, but the gain set "
-                    f"'{gains}' of {robot.name} has {_csv(tuple(theirs.tolist()))}; make them equal."
-                )
+        check_robot(self, robot)
+        if gains:
+            check_gain_set(self, robot, gains)
         if task is not None:
-            self._check_task(task)
-
-    def _check_joints(self, robot: RobotDescription) -> None:
-        unknown = [name for name in self.joint_names if name not in robot.joints]
-        if unknown:
-            raise ContractError(
-                f"The policy moves {', '.join(unknown)}, which {robot.name} does not have; "
-                f"its joints are {', '.join(robot.joints)}."
-            )
-        if self.num_joints != robot.num_joints:
-            absent = [name for name in robot.joints if name not in self.joint_names]
-            raise ContractError(f"The policy does not move {', '.join(absent)} of {robot.name}.")
-
-    def _check_task(self, task: "Task") -> None:
-        for key in ("step_dt", "gait_period"):
-            if not math.isclose(getattr(self, key), getattr(task, key), rel_tol=1e-6):
-                raise ContractError(
-                    f"The policy's {key} is {getattr(self, key)} s, but the task {task.name} "
-                    f"has {getattr(task, key)} s; choose the policy of that task."
-                )
-
-    def _check_numbers(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            numbers = [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, float)]
-            if not all(map(math.isfinite, numbers)):
-                raise ContractError(f"The policy's contract has a number in {f.name} that is not finite.")
-        for key in ("step_dt", "action_clip", "observation_history"):
-            if getattr(self, key) <= 0:
-                raise ContractError(f"The policy's {key} is {getattr(self, key)}; it must be above 0.")
-
-    def _check_names(self) -> None:
-        unknown = [name for name in self.observation_names if name not in TERM_SIZES]
-        if unknown:
-            raise ContractError(
-                f"The policy wants the observation {', '.join(unknown)}; there are {', '.join(TERM_SIZES)}."
-            )
-        if self.action_type not in ACTION_TYPES:
-            raise ContractError(
-                f"The policy's action_type is '{self.action_type}'; there are {', '.join(ACTION_TYPES)}."
-            )
-        if len(set(self.joint_names)) != len(self.joint_names):
-            raise ContractError("The policy's contract names a joint twice.")
-        if "gait_clock" in self.observation_names and self.gait_period <= 0:
-            raise ContractError("The policy wants a gait_clock, but its contract gives no gait_period.")
-
-    def _check_counts(self) -> None:
-        for key in ("joint_stiffness", "joint_damping", "default_joint_pos", "action_scale", "log_std"):
-            if len(getattr(self, key)) != self.num_joints:
-                raise ContractError(
-                    f"The policy's contract has {len(getattr(self, key))} values in {key} "
-                    f"for {self.num_joints} joints."
-                )
-        if len(self.observation_scales) not in (len(self.observation_names), self.frame_width):
-            raise ContractError(
-                f"The policy's contract has {len(self.observation_scales)} observation_scales for "
-                f"{len(self.observation_names)} terms of {self.frame_width} elements."
-            )
+            check_task(self, task)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -218,6 +182,10 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _floats(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in _names(text))
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in _names(text))
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
@@ -230,9 +198,17 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "action_scale": _floats,
     "run_path": str,
     "observation_scales": _floats,
+    "observation_lower": _floats,
+    "observation_upper": _floats,
     "observation_history": int,
+    "history_order": str,
+    "history_by": str,
+    "term_history": _integers,
     "step_dt": float,
     "action_clip": float,
+    "action_offset": _floats,
+    "target_lower": _floats,
+    "target_upper": _floats,
     "policy_version": int,
     "gait_period": float,
     "stand_below": float,

@@ -32,8 +32,10 @@ class ObservationBuilder:
         self.index = contract.robot_index(robot)
         self.default = np.asarray(contract.default_joint_pos)
         self._terms = [TERMS[name] for name in contract.observation_names]
-        self._scales = contract.element_scales()
+        self._scales = contract.elements("observation_scales")
+        self._lower, self._upper = (contract.elements(f"observation_{end}") for end in ("lower", "upper"))
         self._frames = np.zeros((contract.observation_history, contract.frame_width), dtype=np.float32)
+        self._index = contract.history_index()
         self._empty = True
 
     def reset(self) -> None:
@@ -48,7 +50,7 @@ class ObservationBuilder:
         last_action: np.ndarray,
         clock: np.ndarray,
     ) -> np.ndarray:
-        """The observation, float32 (1, D), the newest frame first.
+        """The observation, float32 (1, D), its past laid out as the contract says.
 
         ``command`` is (vx, vy, yaw rate), ``last_action`` (J,) the previous raw clipped action in
         the policy's order, ``clock`` (sin, cos).
@@ -59,13 +61,14 @@ class ObservationBuilder:
         scene = Scene(state, estimate, command, last_action, clock)
         frame = np.concatenate([term(self, scene) for term in self._terms]).astype(np.float32)
         frame *= self._scales
+        np.clip(frame, self._lower, self._upper, out=frame)
         if self._empty:
             self._frames[:] = frame
             self._empty = False
         else:
             self._frames[1:] = self._frames[:-1]
             self._frames[0] = frame
-        return self._frames.reshape(1, -1).copy()
+        return self._frames.reshape(1, -1)[:, self._index]
 
 
 def _base_lin_vel(_: ObservationBuilder, s: Scene) -> np.ndarray:

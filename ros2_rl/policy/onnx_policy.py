@@ -13,13 +13,23 @@ from google.protobuf.message import DecodeError
 
 from ros2_rl.errors import ContractError
 from ros2_rl.policy.contract import Contract
+from ros2_rl.policy.fit import equipped
 from ros2_rl.policy.mlp import Layer, activation, build_model, linear_layers
-from ros2_rl.robots import RobotDescription
+from ros2_rl.robots import RobotDescription, load_robot
 
 if TYPE_CHECKING:
     from ros2_rl.tasks import Task
 
-__all__ = ["Layer", "OnnxPolicy", "activation", "linear_layers", "write_bytes", "write_policy"]
+__all__ = [
+    "Layer",
+    "OnnxPolicy",
+    "activation",
+    "linear_layers",
+    "load_equipped",
+    "session",
+    "write_bytes",
+    "write_policy",
+]
 
 
 class OnnxPolicy:
@@ -37,7 +47,7 @@ class OnnxPolicy:
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.model = _parse(name, data)
         self.contract = Contract.from_metadata({p.key: p.value for p in self.model.metadata_props})
-        self._session = _session(name, data)
+        self._session = session(name, data)
         self._input, self.input_width = self._port(self._session.get_inputs(), "input")
         output, self.output_width = self._port(self._session.get_outputs(), "output")
         self._outputs = [output]
@@ -47,7 +57,7 @@ class OnnxPolicy:
         """Mean action, float32 (J,), for ``obs``, float32 (1, D)."""
         return self._session.run(self._outputs, {self._input: obs})[0][0]
 
-    def check(self, robot: RobotDescription, task: "Task | None" = None, gains: str = "policy") -> None:
+    def check(self, robot: RobotDescription, task: "Task | None" = None, gains: str = "") -> None:
         """See :meth:`Contract.check`.
 
         Raises:
@@ -80,6 +90,21 @@ class OnnxPolicy:
                 f"The contract of {self.name} names {self.contract.num_joints} joints, "
                 f"but the network has {self.output_width} outputs."
             )
+
+
+def load_equipped(robot: str, policy: str | os.PathLike) -> RobotDescription:
+    """The robot ``robot`` with the gain set that ``policy`` was trained with; an empty path adds none.
+
+    Raises:
+        ConfigError: there is no such robot.
+        ContractError: the policy cannot be read, or does not fit the robot.
+    """
+    description = load_robot(robot)
+    if not str(policy):
+        return description
+    loaded = OnnxPolicy(policy)
+    loaded.check(description)
+    return equipped(loaded.contract, description)
 
 
 def write_policy(
@@ -126,7 +151,7 @@ def _parse(name: str, data: bytes) -> onnx.ModelProto:
         raise _not_onnx(name) from error
 
 
-def _session(name: str, data: bytes) -> ort.InferenceSession:
+def session(name: str, data: bytes) -> ort.InferenceSession:
     """A session on the calling thread alone: more threads cost a small network more than they give."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -13,6 +13,7 @@ import numpy as np
 from ros2_rl.errors import ContractError, Ros2RlError
 from ros2_rl.policy.action import ActionMap
 from ros2_rl.policy.adapter import Adapter, check, check_probe, merge
+from ros2_rl.policy.fit import gain_set
 from ros2_rl.policy.observation import ObservationBuilder
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.policy.step import StepRecord
@@ -26,8 +27,6 @@ from ros2_rl.robots import (
 )
 from ros2_rl.tasks.clock import gait_clock
 from ros2_rl.tasks.task import Task
-
-GAINS = "policy"
 
 
 class PolicyFault(Ros2RlError):
@@ -81,8 +80,10 @@ class PolicyRuntime:
             ContractError: a sentence that says why the policy cannot run on this robot.
         """
         self.base = OnnxPolicy(policy_path)
-        self.base.check(robot, task, GAINS)
+        self.base.check(robot, task)
         contract = self.base.contract
+        self.gains = gain_set(contract, robot)
+        """Name of the gain set that carries the policy out."""
         self.contract = contract
         self.step_ns = round(contract.step_dt * NS_PER_S)
         self.active = Active(0, self.base, _std(contract.log_std), 0)
@@ -134,7 +135,7 @@ class PolicyRuntime:
         self._last_action = self._map.clip(action)
         targets = self._map.targets(self._last_action, state.q)
         record = self._record(state, estimate, obs[0], (action, mean, std), command, clock)
-        return JointCommand(state.stamp_ns, targets, self._zeros, self._zeros, GAINS), record
+        return JointCommand(state.stamp_ns, targets, self._zeros, self._zeros, self.gains), record
 
     def submit(self, data: bytes) -> Verdict:
         """Check an adapter, merge it, try it, and keep it ready for its step; from any thread."""

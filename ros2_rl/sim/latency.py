@@ -36,12 +36,12 @@ class TickLatency:
             return
         self._close()
         self._tick, self._sent, self._came = stamp_ns, now, 0.0
-        self._expected = self._gains == POLICY
+        self._expected = self._gains.startswith(POLICY)
 
     def came(self, stamp_ns: int, gains: str, now: float) -> None:
         """A command has come."""
         self._gains = gains
-        if stamp_ns == self._tick and gains == POLICY:
+        if stamp_ns == self._tick and gains.startswith(POLICY):
             self._came = now
 
     def restart(self) -> None:
@@ -62,5 +62,5 @@ class TickLatency:
             duration = self._came - self._sent
             self._counts[min(int(duration / _BIN_S), _BINS - 1)] += 1
             self._longest = max(self._longest, duration)
-        elif self._expected and self._gains == POLICY:
+        elif self._expected and self._gains.startswith(POLICY):
             self.missed += 1

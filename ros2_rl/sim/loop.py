@@ -15,10 +15,11 @@ from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Repor
 from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.phase import IDLE, Phase
 from ros2_rl.paths import share_path
+from ros2_rl.policy.onnx_policy import load_equipped
 from ros2_rl.policy.runtime import PolicyRuntime
 from ros2_rl.policy.schedule import MemoryGuard, NoiseSchedule
 from ros2_rl.policy.step import StepRecord
-from ros2_rl.robots import BaseEstimate, JointCommand, RobotDescription, RobotState, load_robot
+from ros2_rl.robots import BaseEstimate, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import load_safety
 from ros2_rl.safety.learned import load_recovery
 from ros2_rl.safety.recovery import RecoveryController
@@ -43,7 +44,7 @@ class Robot:
     state_rate_hz: float = 100.0
 
     def __post_init__(self) -> None:
-        self.robot: RobotDescription = load_robot(self.robot_name)
+        self.robot: RobotDescription = load_equipped(self.robot_name, self.policy_path)
         self.plant = Plant(self.robot, seed=self.seed, state_rate_hz=self.state_rate_hz)
         self.estimator = Estimator(self.robot)
         self.runtime = PolicyRuntime(self.policy_path, self.robot, self.seed, self.task)

@@ -11,6 +11,7 @@ from policy_rig import CONTRACT, ROBOT
 
 from ros2_rl.errors import ContractError
 from ros2_rl.policy.contract import TERM_SIZES, Contract
+from ros2_rl.policy.fit import equipped, gain_set
 from ros2_rl.policy.observation import TERMS
 from ros2_rl.tasks import load_task
 
@@ -53,7 +54,7 @@ def test_a_file_of_mjlab_gets_our_defaults() -> None:
     contract = Contract.from_metadata(theirs)
     contract.check(ROBOT)
     assert contract.observation_width == 48
-    assert contract.element_scales().tolist() == [1.0] * 48
+    assert contract.elements("observation_scales").tolist() == [1.0] * 48
     assert (contract.observation_history, contract.step_dt, contract.action_clip) == (1, 0.02, 100.0)
     assert contract.gait_period == 0.0
     assert np.allclose(np.exp(contract.log_std), 0.2)
@@ -66,7 +67,9 @@ def test_foreign_metadata_is_kept() -> None:
 
 def test_scales_may_be_given_per_element() -> None:
     scales = tuple(float(i) for i in range(47))
-    assert replace(CONTRACT, observation_scales=scales).element_scales().tolist() == list(scales)
+    assert replace(CONTRACT, observation_scales=scales).elements("observation_scales").tolist() == list(
+        scales
+    )
 
 
 @pytest.mark.parametrize("key", ["joint_names", "joint_stiffness", "observation_names", "action_scale"])
@@ -91,6 +94,17 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"action_type": "torque"}, "action_type is 'torque'"),
         ({"gait_period": "0"}, "no gait_period"),
         ({"joint_names": ",".join(["FL_hip_joint"] * 12)}, "a joint twice"),
+        ({"history_order": "random"}, "history_order is 'random'; there are newest_first, oldest_first"),
+        ({"history_by": "row"}, "history_by is 'row'"),
+        ({"term_history": "1,1"}, "term_history is 1, 1 for 7 terms"),
+        ({"term_history": "1,1,1,1,1,1,1"}, "history_by must be 'term'"),
+        ({"observation_lower": "nan"}, "observation_lower that is not finite"),
+        ({"observation_lower": "1.0,2.0"}, "2 observation_lower for 7 terms"),
+        ({"target_lower": "0.0"}, "1 values in target_lower for 12 joints"),
+        (
+            {"target_lower": ",".join(["1"] * 12), "target_upper": ",".join(["0"] * 12)},
+            "above its target_upper",
+        ),
     ],
 )
 def test_a_contradiction_is_named(changes: dict[str, str], sentence: str) -> None:
@@ -112,10 +126,42 @@ def test_a_joint_that_the_policy_leaves_out_is_named() -> None:
         replace(CONTRACT, **cut).check(ROBOT)
 
 
-def test_other_gains_are_refused_and_those_of_mjlabs_three_decimals_are_not() -> None:
-    replace(CONTRACT, joint_stiffness=(40.0004,) * 12).check(ROBOT)
+def test_a_gain_set_other_than_the_policys_is_refused_but_for_mjlabs_three_decimals() -> None:
+    replace(CONTRACT, joint_stiffness=(40.0004,) * 12).check(ROBOT, gains="policy")
     with pytest.raises(ContractError, match="joint_stiffness 20.0.*gain set 'policy' of go2 has 40.0"):
-        replace(CONTRACT, joint_stiffness=(20.0,) * 12).check(ROBOT)
+        replace(CONTRACT, joint_stiffness=(20.0,) * 12).check(ROBOT, gains="policy")
+
+
+@pytest.mark.parametrize(("key", "value"), [("joint_stiffness", 400.0), ("joint_stiffness", 0.0),
+                                            ("joint_damping", 50.0), ("joint_damping", -1.0)])  # fmt: skip
+def test_gains_that_no_drive_of_the_robot_takes_are_refused(key: str, value: float) -> None:
+    values = (*getattr(CONTRACT, key)[:11], value)
+    with pytest.raises(ContractError, match=f"{key} {value:g} at RR_calf_joint, but go2 takes"):
+        replace(CONTRACT, **{key: values}).check(ROBOT)
+
+
+def test_a_pose_beyond_the_joint_limits_tells_of_a_misordered_list() -> None:
+    by_part = tuple(sorted(ROBOT.joints, key=lambda name: ("hip", "thigh", "calf").index(name.split("_")[1])))
+    with pytest.raises(ContractError, match="RL_hip_joint at -1.8 rad.*mend the order of joint_names"):
+        replace(CONTRACT, joint_names=by_part).check(ROBOT)
+
+
+def test_a_policy_with_gains_of_its_own_gets_a_gain_set_of_its_own() -> None:
+    foreign = replace(
+        CONTRACT, joint_names=ROBOT.joints[::-1], joint_stiffness=tuple(20.0 + i for i in range(12)),
+        default_joint_pos=CONTRACT.default_joint_pos[::-1],
+    )  # fmt: skip
+    assert (gain_set(CONTRACT, ROBOT), equipped(CONTRACT, ROBOT)) == ("policy", ROBOT)
+    name, robot = gain_set(foreign, ROBOT), equipped(foreign, ROBOT)
+    assert name.startswith("policy_") and name not in ROBOT.gains
+    assert robot.gains[name].kp.tolist() == [31.0 - i for i in range(12)]
+    assert gain_set(replace(foreign, joint_damping=(0.5,) * 12), ROBOT) != name
+
+
+def test_a_policy_without_a_clock_fits_a_task_with_one() -> None:
+    blind = replace(CONTRACT, observation_names=CONTRACT.observation_names[:-1], observation_scales=(),
+                    gait_period=0.0)  # fmt: skip
+    blind.check(ROBOT, load_task("trot"))
 
 
 @pytest.mark.parametrize("key", ["step_dt", "gait_period"])

@@ -67,3 +67,12 @@ def test_a_history_is_mirrored_frame_by_frame():
 def test_a_robot_without_sides_is_refused():
     with pytest.raises(ConfigError, match="joint shoulder has no mirror image"):
         Mirror.of(policy().contract)
+
+
+@pytest.mark.parametrize("by", ["frame", "term"])
+def test_every_frame_of_the_past_is_mirrored(by):
+    contract = replace(CONTRACT, observation_history=3, history_by=by, history_order="oldest_first")
+    frames = torch.randn(3, 47)
+    index = torch.from_numpy(contract.history_index())
+    image = Mirror.of(contract).obs(frames.reshape(1, -1)[:, index])
+    assert torch.equal(image, Mirror.of(CONTRACT).obs(frames).reshape(1, -1)[:, index])

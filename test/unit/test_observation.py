@@ -84,6 +84,45 @@ def test_history_is_newest_first_and_filled_after_a_reset() -> None:
     np.testing.assert_array_equal(again, [frames[2]] * 3)
 
 
+def stacked(**layout: object) -> np.ndarray:
+    """What a policy sees of three states; terms are the gyro (3) and the joint velocities (12)."""
+    contract = replace(
+        CONTRACT, observation_names=("base_ang_vel", "joint_vel"), observation_scales=(), **layout
+    )
+    builder = ObservationBuilder(contract, ROBOT)
+    return [builder.build(random_state(step), None, COMMAND, LAST, CLOCK)[0] for step in range(3)][-1]
+
+
+def test_the_past_stands_as_the_contract_says() -> None:
+    gyros = [random_state(step).gyro for step in range(3)]
+    speeds = [random_state(step).dq for step in range(3)]
+    both = [np.concatenate(pair) for pair in zip(gyros, speeds, strict=True)]
+    for layout, expected in (
+        ({"observation_history": 3}, both[::-1]),
+        ({"observation_history": 3, "history_order": "oldest_first"}, both),
+        ({"observation_history": 3, "history_by": "term"}, [*gyros[::-1], *speeds[::-1]]),
+        (
+            {"observation_history": 3, "history_by": "term", "history_order": "oldest_first"},
+            [*gyros, *speeds],
+        ),
+        (
+            {"observation_history": 2, "history_by": "term", "term_history": (2, 1)},
+            [gyros[2], gyros[1], speeds[2]],
+        ),
+    ):
+        np.testing.assert_allclose(
+            stacked(**layout), np.concatenate(expected), rtol=1e-6, err_msg=str(layout)
+        )
+
+
+def test_elements_are_kept_within_their_bounds_after_scaling() -> None:
+    low = (-0.1,) * 3 + (-np.inf,) * 44
+    bounded = build(replace(CONTRACT, observation_lower=low, observation_upper=(0.05,) * 7))
+    plain = build(CONTRACT)
+    np.testing.assert_allclose(bounded[:3], np.clip(plain[:3], -0.1, 0.05))
+    np.testing.assert_allclose(bounded[3:], np.minimum(plain[3:], 0.05))
+
+
 def test_a_policy_that_sees_the_base_velocity_needs_an_estimate() -> None:
     builder = ObservationBuilder(
         replace(CONTRACT, observation_names=("base_lin_vel",), observation_scales=(2.0,)), ROBOT
@@ -101,6 +140,15 @@ def test_targets_are_default_plus_scaled_clipped_action() -> None:
     clipped = actions.clip(np.full(12, 20.0))
     np.testing.assert_array_equal(clipped, 8.0)
     np.testing.assert_allclose(actions.targets(clipped, np.zeros(12)), ROBOT.default_pose + 2.0)
+
+
+def test_targets_may_have_an_origin_and_bounds_of_their_own() -> None:
+    other = tuple(0.1 * i for i in range(12))
+    actions = ActionMap(replace(CONTRACT, action_offset=other, target_upper=(0.5,) * 12), ROBOT)
+    np.testing.assert_allclose(
+        actions.targets(np.ones(12), np.zeros(12)), np.minimum(np.array(other) + 0.25, 0.5)
+    )
+    np.testing.assert_array_equal(actions.clip(np.ones(12)), 1.0)  # what the next observation shows
 
 
 def test_a_delta_policy_moves_from_where_the_joints_are() -> None:
