@@ -10,6 +10,8 @@ NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
     "learner", "console",
 )  # fmt: skip
+TOOLS = {"import_policy": "importing.cli"}
+"""Programs that are no nodes, and the modules that they are in."""
 
 
 def share_files() -> list[tuple[str, list[str]]]:
@@ -37,5 +39,8 @@ setup(
     python_requires=">=3.11",
     install_requires=["setuptools"],
     zip_safe=False,
-    entry_points={"console_scripts": [f"{name} = {PACKAGE}.nodes.{name}:main" for name in NODES]},
+    entry_points={
+        "console_scripts": [f"{name} = {PACKAGE}.nodes.{name}:main" for name in NODES]
+        + [f"{name} = {PACKAGE}.{module}:main" for name, module in TOOLS.items()]
+    },
 )

@@ -12,6 +12,7 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.importing.fields import Fields
 from ros2_rl.importing.terms import RL_SAR, translate
 from ros2_rl.policy.contract import Contract
+from ros2_rl.policy.contract_checks import PER_JOINT, TERM_SIZES
 
 DEFAULTS: dict[str, Any] = {
     "control": {"control_type": "P", "decimation": 4},
@@ -24,6 +25,16 @@ DEFAULTS: dict[str, Any] = {
     "policy": {"activation": "elu"},
 }
 """``LeggedRobotCfg`` and ``LeggedRobotCfgPPO``, as far as they matter here."""
+_SCALES = {
+    "base_lin_vel": ("lin_vel",) * 3,
+    "base_ang_vel": ("ang_vel",) * 3,
+    "projected_gravity": ("",) * 3,
+    "velocity_commands": ("lin_vel", "lin_vel", "ang_vel"),
+    "joint_pos": ("dof_pos",),
+    "joint_vel": ("dof_vel",),
+    "actions": ("",),
+}
+"""Names of the scales of each term's elements; one for all of a joint's."""
 _BLIND = ("ang_vel", "gravity_vec", "commands", "dof_pos", "dof_vel", "actions")
 
 
@@ -76,16 +87,10 @@ def _terms(fields: Fields, joints: int, accepts: Callable[[int], bool]) -> tuple
 
 def _scales(fields: Fields, name: str, joints: int) -> tuple[float, ...]:
     """One factor an element of the term."""
-    scale = lambda key: fields.number(f"normalization.obs_scales.{key}")  # noqa: E731
-    return {
-        "base_lin_vel": lambda: (scale("lin_vel"),) * 3,
-        "base_ang_vel": lambda: (scale("ang_vel"),) * 3,
-        "velocity_commands": lambda: (scale("lin_vel"), scale("lin_vel"), scale("ang_vel")),
-        "joint_pos": lambda: (scale("dof_pos"),) * joints,
-        "joint_vel": lambda: (scale("dof_vel"),) * joints,
-        "actions": lambda: (1.0,) * joints,
-        "projected_gravity": lambda: (1.0,) * 3,
-    }[name]()
+    if name not in _SCALES:
+        raise ConfigError(f"legged_gym shows no {name}; --observations may name {', '.join(_SCALES)}.")
+    factors = [fields.number(f"normalization.obs_scales.{key}") if key else 1.0 for key in _SCALES[name]]
+    return tuple(factors if TERM_SIZES[name] != PER_JOINT else factors * joints)
 
 
 def _action_scale(fields: Fields, joints: tuple[str, ...]) -> tuple[float, ...]:

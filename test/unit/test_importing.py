@@ -15,10 +15,14 @@ from importing_rig import (
     Exported,
     Moment,
     assert_same,
+    deploy_config,
+    mjlab_metadata,
+    rl_sar_config,
     save_onnx,
     save_script,
     save_yaml,
     targets_here,
+    write_rl_sar,
 )
 from policy_rig import ROBOT
 from torch import nn
@@ -169,31 +173,6 @@ def test_the_dump_of_a_legged_gym_configuration_is_read_as_well(tmp_path: Path) 
 
 # ------------------------------------------------------------------------------ rl_sar
 
-MAPPING = [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8]
-
-
-def rl_sar_config(**changes: object) -> dict:
-    """Like rl_sar's policy/go2/himloco/config.yaml."""
-    config = {
-        "model_name": "policy.pt", "num_observations": 45,
-        "observations": ["commands", "ang_vel", "gravity_vec", "dof_pos", "dof_vel", "actions"],
-        "observations_history": [], "observations_history_priority": "time", "clip_obs": 1.2,
-        "clip_actions_lower": [-0.5] * 12, "clip_actions_upper": [0.5] * 12,
-        "rl_kp": [40] * 12, "rl_kd": [1] * 12, "num_of_dofs": 12, "action_scale": [0.125, 0.25, 0.25] * 4,
-        "wheel_indices": [], "lin_vel_scale": 2.0, "ang_vel_scale": 0.25, "dof_pos_scale": 1.0,
-        "dof_vel_scale": 0.05, "commands_scale": [2.0, 2.0, 0.25],
-        "default_dof_pos": [0.1, 0.8, -1.5, -0.1, 0.8, -1.5, 0.1, 1.0, -1.5, -0.1, 1.0, -1.5],
-        "joint_mapping": MAPPING,
-    }  # fmt: skip
-    return config | changes
-
-
-def write_rl_sar(folder: Path, config: dict) -> None:
-    save_yaml({"go2/test": config}, folder / "test" / "config.yaml")
-    base = {"dt": 0.005, "decimation": 4, "joint_names": MOTORS, "joint_mapping": list(range(12)),
-            "default_dof_pos": [0.0] * 12}  # fmt: skip
-    save_yaml({"go2": base}, folder / "base.yaml")
-
 
 def rl_sar(ask, config: dict) -> list[dict[str, float]]:
     """rl_sdk.cpp and observation_buffer.cpp; the buffer is filled with the first frame."""
@@ -262,31 +241,6 @@ def test_a_network_with_an_estimator_is_run_as_it_is(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------- unitree_rl_lab
-
-
-def deploy_config(history: dict[str, int] | None = None, **group: object) -> dict:
-    """Like what export_deploy_cfg.py writes for a robot whose joints Isaac Lab orders by depth."""
-    default = [0.1, -0.1, 0.1, -0.1, 0.8, 0.8, 1.0, 1.0, -1.5, -1.5, -1.5, -1.5]
-    term = lambda name, scale, clip=None: {  # noqa: E731
-        "params": {}, "clip": clip, "scale": scale, "history_length": (history or {}).get(name, 1)
-    }  # fmt: skip
-    terms = {
-        "base_ang_vel": ([0.2] * 3, [-1.0, 0.5]), "projected_gravity": ([1.0] * 3, None),
-        "velocity_commands": ([1.0, 2.0, -0.5], [-0.3, 0.6]), "joint_pos_rel": ([1.0] * 12, None),
-        "joint_vel_rel": ([0.05] * 12, [-2.0, 2.0]), "last_action": ([1.0] * 12, None),
-    }  # fmt: skip
-    return {
-        "joint_ids_map": [MOTORS.index(j) for j in BREADTH], "step_dt": 0.02,
-        "stiffness": [20.0 + i for i in range(12)], "damping": [0.5 + 0.1 * i for i in range(12)],
-        "default_joint_pos": default,
-        "commands": {"base_velocity": {"ranges": {"lin_vel_x": [-1.0, 1.0]}}},
-        "actions": {"JointPositionAction": {
-            "clip": [[d - 0.1, d + 0.15] for d in default], "joint_names": [".*"],
-            "scale": [0.25 + 0.01 * i for i in range(12)], "offset": [d + 0.02 for d in default],
-            "joint_ids": None,
-        }},
-        "observations": group | {name: term(name, *rest) for name, rest in terms.items()},
-    }  # fmt: skip
 
 
 def unitree(ask, config: dict) -> list[dict[str, float]]:
@@ -373,18 +327,6 @@ def test_a_checkpoint_beside_a_deploy_yaml_takes_the_activation_of_its_agent_yam
 
 
 # ------------------------------------------------------------------------------- mjlab
-
-
-def mjlab_metadata(**changes: str) -> dict[str, str]:
-    rows = lambda values: ",".join(f"{v:.3f}" for v in values)  # noqa: E731
-    metadata = {
-        "run_path": "team/go2/abc", "joint_names": ",".join(MOTORS), "command_names": "twist",
-        "joint_stiffness": rows([25.0, 30.0, 35.5] * 4), "joint_damping": rows([0.5] * 12),
-        "observation_names":
-            "base_lin_vel,base_ang_vel,projected_gravity,joint_pos,joint_vel,actions,command",
-        "default_joint_pos": rows([0.1, 0.9, -1.8] * 4), "action_scale": rows([0.373, 0.373, 0.25] * 4),
-    }  # fmt: skip
-    return metadata | changes
 
 
 def test_mjlab_brings_its_contract_in_the_file(tmp_path: Path) -> None:

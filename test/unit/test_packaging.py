@@ -1,6 +1,6 @@
 """The package as ``colcon build`` installs it: nothing that runs from the source tree is left behind."""
 
-import importlib
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -52,10 +52,13 @@ def test_ros_finds_the_package(prefix: Path) -> None:
 
 def test_every_program_is_an_executable_with_a_main(prefix: Path) -> None:
     programs = sorted((prefix / "lib/ros2_rl").iterdir())
-    assert {"sim_bridge", "supervisor", "learner"} <= {path.name for path in programs}
+    assert {"sim_bridge", "supervisor", "learner", "import_policy"} <= {path.name for path in programs}
+    (installed,) = prefix.glob("lib/python*/site-packages")
+    (distribution,) = importlib.metadata.distributions(path=[str(installed)])
+    entries = {entry.name: entry for entry in distribution.entry_points}
     for path in programs:
         assert os.access(path, os.X_OK)
-        assert callable(importlib.import_module(f"ros2_rl.nodes.{path.name}").main)
+        assert callable(entries[path.name].load())
 
 
 def test_a_node_that_has_a_main_is_a_program(prefix: Path) -> None:
