@@ -50,12 +50,15 @@ def test_ros_finds_the_package(prefix: Path) -> None:
     assert (prefix / "share/ros2_rl/package.xml").is_file()
 
 
-def test_every_program_is_an_executable_with_a_main(prefix: Path) -> None:
-    programs = sorted((prefix / "lib/ros2_rl").iterdir())
-    assert {"sim_bridge", "supervisor", "learner", "import_policy"} <= {path.name for path in programs}
+def entry_points(prefix: Path) -> dict[str, importlib.metadata.EntryPoint]:
     (installed,) = prefix.glob("lib/python*/site-packages")
     (distribution,) = importlib.metadata.distributions(path=[str(installed)])
-    entries = {entry.name: entry for entry in distribution.entry_points}
+    return {entry.name: entry for entry in distribution.entry_points}
+
+
+def test_every_program_is_an_executable_with_a_main(prefix: Path) -> None:
+    programs, entries = sorted((prefix / "lib/ros2_rl").iterdir()), entry_points(prefix)
+    assert {"sim_bridge", "supervisor", "learner", "import_policy"} <= {path.name for path in programs}
     for path in programs:
         assert os.access(path, os.X_OK)
         assert callable(entries[path.name].load())
@@ -65,7 +68,8 @@ def test_a_node_that_has_a_main_is_a_program(prefix: Path) -> None:
     nodes = {
         path.stem for path in (REPOSITORY / "ros2_rl/nodes").glob("*.py") if "\ndef main(" in path.read_text()
     }
-    assert nodes == {path.name for path in (prefix / "lib/ros2_rl").iterdir()}
+    entries = entry_points(prefix).values()
+    assert nodes == {entry.name for entry in entries if entry.module == f"ros2_rl.nodes.{entry.name}"}
 
 
 def test_settings_are_found_in_the_share_folder(prefix: Path) -> None:
