@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 PACKAGE = "ros2_rl"
 NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
-    "learner", "console",
+    "learner", "console", "recorder",
 )  # fmt: skip
 TOOLS = {"import_policy": "importing.cli"}
 """Programs that are no nodes, and the modules that they are in."""

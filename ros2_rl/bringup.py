@@ -1,7 +1,9 @@
 """What the launch files share: the nodes with their parameters, and how a launch ends."""
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,14 +14,10 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.launch_args import SimArgs, Table
+from ros2_rl.launch_args import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ, SimArgs, Table
 from ros2_rl.paths import share_path
 
 Args = TypeVar("Args", bound=SimArgs)
-
-STATE_RATE_HZ = 200.0
-LOCKSTEP_STATE_RATE_HZ = 100.0
-"""In lockstep the graph, not the robot, is what costs time: half the states, twice the speed."""
 
 # Together less than the 5 s within which everything has to have ended after Ctrl-C.
 _SIGTERM_AFTER_S = "4.0"
@@ -60,6 +58,8 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
     Robot time begins when the loop's topics and those in ``awaited`` have a publisher.
     """
     loop = ["joint_commands", "odom", "policy/targets", "cmd_vel"]
+    if args.record != "false":
+        loop.append("recorder/state")
     values: dict[str, Any] = {
         "task": args.task,
         "policy": args.policy,
@@ -99,11 +99,33 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
     ]
 
 
-def onlookers(args: SimArgs) -> list[Node]:
-    """What looks on: a launch goes on when one of these ends."""
-    if not args.console:
-        return []
-    return [node("console", args, host=args.console_host, port=args.console_port, gap=args.gap)]
+def onlookers(args: SimArgs) -> list[Action]:
+    """What looks on: a launch goes on when one of these ends, unless it never began."""
+    found: list[Action] = []
+    if args.console:
+        found.append(node("console", args, host=args.console_host, port=args.console_port, gap=args.gap))
+    if args.record != "false":
+        recorder = node(
+            "recorder",
+            args,
+            folder=str(Path(args.run_dir) / ("bag" if args.record == "true" else "events")),
+            mode="all" if args.record == "true" else "events",
+            max_mib=args.record_mib,
+            task=args.task,
+            policy=args.policy,
+            arguments=json.dumps(asdict(args)),
+        )
+        found += [
+            RegisterEventHandler(OnProcessExit(target_action=recorder, on_exit=_recorder_ended)),
+            recorder,
+        ]
+    return found
+
+
+def _recorder_ended(event: Any, context: LaunchContext) -> None:
+    """A recorder that refuses ends the launch: what was asked for cannot be had. One that dies does not."""
+    if event.returncode == 1 and not context.is_shutdown:
+        raise RuntimeError("The recorder could not record; its last line above says why.")
 
 
 def node(executable: str, args: SimArgs, *, several: bool = False, **parameters: Any) -> Node:

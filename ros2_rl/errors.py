@@ -11,3 +11,7 @@ class ConfigError(Ros2RlError):
 
 class ContractError(Ros2RlError):
     """A policy or an adapter does not fit the robot, the task or its base."""
+
+
+class RecordError(Ros2RlError):
+    """A record cannot be written or read, or lacks what is asked of it."""

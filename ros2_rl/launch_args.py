@@ -11,19 +11,28 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from ros2_rl.errors import ConfigError
+from ros2_rl.errors import ConfigError, RecordError
 from ros2_rl.learning.config import load_learner
+from ros2_rl.recording.budget import check_room
 from ros2_rl.robots import load_robot
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.tasks import load_task
 
 HARDWARE = ("sim",)
+RECORD = ("true", "false", "events")
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+STATE_RATE_HZ = 200.0
+LOCKSTEP_STATE_RATE_HZ = 100.0
+"""In lockstep the graph, not the robot, is what costs time: half the states, twice the speed."""
 FREE_BYTES = 200 * 1024**2
 """A run keeps checkpoints, logs and curves; less free space than this cannot end well."""
+
+_EXAM_MINUTES = 0.25
+"""Robot time of an exam's episode and of what comes before it, at most, min."""
 
 Table = dict[str, tuple[str, str]]
 """Name of an argument: default and description."""
@@ -42,6 +51,9 @@ SIM_ARGUMENTS: Table = {
     "params_file": ("", "ROS parameter file over config/ros2_rl.yaml; launch arguments win over both"),
     "use_sim_time": ("true", "nodes take their time from the simulator's clock"),
     "log_level": ("info", f"log level of all nodes: {', '.join(LOG_LEVELS)}"),
+    "record": ("false", "a record of the run: true, false, or events (only the seconds around events)"),
+    "record_mib": ("4096", "most that the record may take on the disk, MiB"),
+    "run_dir": ("", "folder of the run; empty: runs/<time>"),
     "console": ("false", "page in a browser: the robot, the curves, the buttons"),
     "console_host": ("127.0.0.1", "address the page is served on; beyond this machine it asks for a token"),
     "console_port": ("8080", "port the page is served on"),
@@ -52,14 +64,13 @@ FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "learner": ("slowrl", "learner, as in config/learners"),
     "minutes": ("75", "budget of training, minutes of robot time"),
     "episodes": ("16", "episodes of the evaluations before and after"),
-    "run_dir": ("", "folder of the run; empty: runs/<time>"),
     "resume": ("", "run_dir of an earlier run to go on from; empty: start anew"),
 }
 
 
 @dataclass(frozen=True)
 class SimArgs:
-    """Checked arguments of ``sim.launch.py``; ``policy`` and ``params_file`` are absolute paths or empty."""
+    """Checked arguments of ``sim.launch.py``; paths are absolute or, where nothing was said, empty."""
 
     robot: str
     hardware: str
@@ -74,6 +85,9 @@ class SimArgs:
     params_file: str
     use_sim_time: bool
     log_level: str
+    record: str
+    record_mib: float
+    run_dir: str
     console: bool
     console_host: str
     console_port: int
@@ -91,7 +105,6 @@ class FinetuneArgs(SimArgs):
     learner: str
     minutes: float
     episodes: int
-    run_dir: str
     resume: str
 
 
@@ -101,7 +114,11 @@ def check_sim_args(values: Mapping[str, str]) -> SimArgs:
     Raises:
         ConfigError: an unknown argument or a value that cannot be.
     """
-    return SimArgs(**_common(_complete(values, SIM_ARGUMENTS)))
+    text = _complete(values, SIM_ARGUMENTS)
+    common = _common(text)
+    run_dir = _run_dir(text["run_dir"]) if common["record"] != "false" else ""
+    _check_record(common, run_dir, 0.0)
+    return SimArgs(**common, run_dir=run_dir)
 
 
 def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
@@ -117,12 +134,13 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     episodes = round(_number("episodes", text["episodes"], 1, 1000))
     resume = _earlier_run(text["resume"])
     run_dir = _run_dir(text["run_dir"])
+    _check_record(common, run_dir, minutes + 3 * episodes * _EXAM_MINUTES)
     return FinetuneArgs(
         **common,
+        run_dir=run_dir,
         learner=text["learner"],
         minutes=minutes,
         episodes=episodes,
-        run_dir=run_dir,
         resume=resume,
     )
 
@@ -151,6 +169,8 @@ def _common(text: Mapping[str, str]) -> dict:
         "params_file": _params_file(text["params_file"]),
         "use_sim_time": _yes("use_sim_time", text["use_sim_time"]),
         "log_level": _one_of("log_level", text["log_level"], LOG_LEVELS),
+        "record": _one_of("way of recording", text["record"].lower(), RECORD),
+        "record_mib": _number("record_mib", text["record_mib"], 1, 1e7),
         "console": _yes("console", text["console"]),
         "console_host": text["console_host"],
         "console_port": int(_number("console_port", text["console_port"], 1, 65535, whole=True)),
@@ -266,3 +286,15 @@ def _run_dir(text: str) -> str:
             f"{FREE_BYTES / 1024**2:.0f} MiB; make room or choose another run_dir."
         )
     return str(path)
+
+
+def _check_record(common: Mapping[str, Any], run_dir: str, minutes: float) -> None:
+    """Refuse a record for which there is no room; ``minutes``: robot time that is known to come."""
+    if common["record"] == "false":
+        return
+    known = minutes if common["record"] == "true" else 0.0
+    rate_hz = LOCKSTEP_STATE_RATE_HZ if common["speed"] == 0 else STATE_RATE_HZ
+    try:
+        check_room(Path(run_dir), common["record_mib"], known, rate_hz)
+    except RecordError as error:
+        raise ConfigError(str(error)) from None

@@ -11,7 +11,8 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from std_msgs.msg import Float32MultiArray
 
-from ros2_rl.nodes.polling import Gate, PolledInput, layout_stamp
+from ros2_rl.cdr import layout_stamp
+from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import RobotDescription, RobotState
 
 MAX_AGE_NS = 20_000_000

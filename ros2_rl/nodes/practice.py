@@ -17,12 +17,12 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
 
+from ros2_rl.cdr import header_stamp
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.phase import IDLE, TRAIN, Phase
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, to_ns, to_time
 from ros2_rl.nodes.phases import follow_phases
-from ros2_rl.nodes.polling import header_stamp
 from ros2_rl.robots import BaseEstimate, load_robot
 from ros2_rl.tasks import load_task
 from ros2_rl.tasks.clock import STEP_NS, step_number

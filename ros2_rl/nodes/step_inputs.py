@@ -16,8 +16,10 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float32MultiArray
 
-from ros2_rl.nodes.conversions import JointOrder, reliable, to_ns
-from ros2_rl.nodes.polling import Gate, PolledInput, header_stamp, layout_stamp
+from ros2_rl.cdr import header_stamp, layout_stamp
+from ros2_rl.messages import base_estimate, to_ns
+from ros2_rl.nodes.conversions import JointOrder, reliable
+from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.policy.schedule import CommandInbox
 from ros2_rl.robots import BaseEstimate, RobotDescription, RobotState
 
@@ -122,7 +124,7 @@ class StepInputs:
             contacts = self._contacts.newest(stamp_ns, ESTIMATE_MAX_AGE_NS)
         if odom is None or contacts is None or len(contacts.data) < self._num_feet:
             return None
-        return _base_estimate(odom, np.asarray(contacts.data, dtype=float)[: self._num_feet])
+        return base_estimate(odom, np.asarray(contacts.data, dtype=float)[: self._num_feet])
 
     def _command(self, stamp_ns: int, give_up: bool) -> np.ndarray | None:
         for msg in self._cmd_vel.take():
@@ -131,17 +133,3 @@ class StepInputs:
         if not self.lockstep or give_up or not self._cmd_vel.has_publisher:
             return self._commands.newest(stamp_ns)
         return self._commands.answering(stamp_ns)
-
-
-def _base_estimate(odom: Odometry, contacts: np.ndarray) -> BaseEstimate:
-    place, turn = odom.pose.pose.position, odom.pose.pose.orientation
-    speed, rate = odom.twist.twist.linear, odom.twist.twist.angular
-    return BaseEstimate(
-        stamp_ns=to_ns(odom.header.stamp),
-        position=np.array((place.x, place.y, place.z)),
-        quat=np.array((turn.w, turn.x, turn.y, turn.z)),
-        lin_vel=np.array((speed.x, speed.y, speed.z)),
-        ang_vel=np.array((rate.x, rate.y, rate.z)),
-        contacts=contacts,
-        lin_vel_cov=np.asarray(odom.twist.covariance).reshape(6, 6)[:3, :3],
-    )

@@ -6,8 +6,8 @@ from nav_msgs.msg import Odometry
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
+from ros2_rl.cdr import header_stamp, layout_stamp
 from ros2_rl.nodes.conversions import to_time
-from ros2_rl.nodes.polling import header_stamp, layout_stamp
 
 stamps = st.integers(0, 2**31 * 10**9 - 1)
 labels = st.lists(st.text("abcFLR_äö", max_size=9), max_size=6)
