@@ -10,7 +10,7 @@ NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
     "learner", "console", "recorder",
 )  # fmt: skip
-TOOLS = {"import_policy": "importing.cli"}
+TOOLS = {"import_policy": "importing.cli", "recover": "recording.recover"}
 """Programs that are no nodes, and the modules that they are in."""
 
 

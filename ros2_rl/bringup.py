@@ -1,6 +1,7 @@
 """What the launch files share: the nodes with their parameters, and how a launch ends."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -22,6 +23,7 @@ Args = TypeVar("Args", bound=SimArgs)
 # Together less than the 5 s within which everything has to have ended after Ctrl-C.
 _SIGTERM_AFTER_S = "4.0"
 _SIGKILL_AFTER_S = "0.8"
+_FASTDDS = "FASTRTPS_DEFAULT_PROFILES_FILE"
 _OF_LAUNCH = {"sigterm_timeout", "sigkill_timeout", "emulate_tty", "launch-prefix", "launch-prefix-filter"}
 """Names that mean something to launch itself."""
 
@@ -143,10 +145,18 @@ def node(executable: str, args: SimArgs, *, several: bool = False, **parameters:
         parameters=[*filter(None, files), _typed(values | parameters)],
         ros_arguments=["--log-level", args.log_level],
         output="screen",
-        additional_env={"PYTHONUNBUFFERED": "1"},
+        additional_env={"PYTHONUNBUFFERED": "1"} | _room_for_recording(executable, args),
         sigterm_timeout=_SIGTERM_AFTER_S,
         sigkill_timeout=_SIGKILL_AFTER_S,
     )
+
+
+def _room_for_recording(executable: str, args: SimArgs) -> dict[str, str]:
+    """Settings of Fast DDS with which no message is lost while the recorder's process is not being run."""
+    if args.record == "false" or _FASTDDS in os.environ:
+        return {}
+    name = "recorder.xml" if executable == "recorder" else "recorded.xml"
+    return {_FASTDDS: str(share_path("config", "fastdds", name))}
 
 
 def end_together(nodes: list[Node], goal: Node | None = None) -> list[RegisterEventHandler]:

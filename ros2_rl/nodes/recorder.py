@@ -232,6 +232,7 @@ class Recorder(Node):
         for subscription in self._readers.values():
             self.destroy_subscription(subscription)
         self._readers.clear()
+        self._tell()
 
     def _finish(self) -> None:
         self._sink.finish({key: str(value) for key, value in self._figures().items()})

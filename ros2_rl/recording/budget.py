@@ -8,7 +8,7 @@ from ros2_rl.errors import RecordError
 MIB = 1024**2
 FREE_MIB = 200
 """What a record leaves free on its disk, MiB."""
-MIB_PER_MINUTE = {100.0: 15.0, 200.0: 25.0}
+MIB_PER_MINUTE = {100.0: 7.0, 200.0: 11.0}
 """What a minute of robot time takes at most, by the rate of the states in Hz; measured."""
 
 

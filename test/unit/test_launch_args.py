@@ -153,3 +153,20 @@ def test_resuming_needs_an_earlier_run(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     run_dir = str(tmp_path / "next")
     assert check_finetune_args({"resume": str(tmp_path), "run_dir": run_dir}).resume == str(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["true", "events"])
+def test_a_record_for_which_there_is_no_room_is_refused(tmp_path: Path, kind: str) -> None:
+    values = {"run_dir": str(tmp_path), "record": kind, "record_mib": "10"}
+    if kind == "true":
+        with pytest.raises(ConfigError, match="robot minutes make a record.*record_mib allows 10"):
+            check_finetune_args(values)
+    else:
+        assert check_finetune_args(values).record == "events"
+    with pytest.raises(ConfigError, match="make room or lower record_mib"):
+        check_sim_args(values | {"record_mib": "9999999"})
+
+
+def test_only_a_recorded_simulation_has_a_run_folder(tmp_path: Path) -> None:
+    assert check_sim_args({}).run_dir == ""
+    assert check_sim_args({"record": "true", "run_dir": str(tmp_path)}).run_dir == str(tmp_path)

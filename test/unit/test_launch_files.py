@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NODES = ("stack", "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "learner")
+NODES = (
+    "stack",
+    "sim_bridge",
+    "state_estimator",
+    "policy_executor",
+    "supervisor",
+    "practice",
+    "learner",
+    "recorder",
+)
 PROGRAM = """#!{python}
 import os, sys, time
 name = os.path.basename(sys.argv[0])
@@ -128,13 +137,34 @@ def test_ctrl_c_reaches_every_node(installed: Installed, afterwards: int, status
 def test_in_real_time_every_node_is_a_process(installed: Installed) -> None:
     done = installed.launch("finetune.launch.py", "speed:=1", "composed:=false", first="learner", count=6)
     assert done.returncode == 0, done.stdout
-    assert installed.names() == set(NODES) - {"stack"}
+    assert installed.names() == set(NODES) - {"stack", "recorder"}
 
 
 def test_the_simulator_alone_has_no_learner(installed: Installed) -> None:
     done = installed.launch("sim.launch.py", "composed:=false", first="practice", count=5)
     assert done.returncode == 1 and "practice-5" in done.stdout
-    assert installed.names() == set(NODES) - {"stack", "learner"}
+    assert installed.names() == set(NODES) - {"stack", "learner", "recorder"}
+
+
+def test_a_recorder_that_refuses_ends_the_launch(installed: Installed) -> None:
+    run_dir = installed.prefix / "run"
+    words = ("record:=true", f"run_dir:={run_dir}")
+    done = installed.launch("sim.launch.py", *words, first="recorder", status=1)
+    assert done.returncode == 1 and "The recorder could not record" in done.stdout + done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("[recorder-2] parameters"))
+    assert f"folder: {run_dir}/bag" in line and "mode: all" in line
+
+
+def test_a_recorder_that_dies_does_not_end_the_run(installed: Installed) -> None:
+    words = ("record:=events", f"run_dir:={installed.prefix / 'run'}")
+    file = REPOSITORY / "launch/finetune.launch.py"
+    launcher = installed.begin(file, *words, first="recorder", status=3, count=3)
+    assert launcher.stdout is not None
+    assert any("recorder-3]: process has died" in line for line in launcher.stdout)
+    assert launcher.poll() is None
+    launcher.send_signal(signal.SIGINT)
+    launcher.communicate(timeout=60)
+    assert launcher.returncode == 0
 
 
 def test_arguments_reach_the_nodes(installed: Installed) -> None:

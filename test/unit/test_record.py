@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording_rig import STATE_NS, WALL_NS, open_writer, states, write_bag
 from rosbags.highlevel import AnyReader
@@ -104,6 +104,7 @@ def test_a_file_cut_anywhere_gives_what_was_whole_or_a_sentence(written, tmp_pat
     assert bag.damage
 
 
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_damaged_byte_is_never_misread(written, tmp_path_factory, data):
     _, messages, content = written
