@@ -146,24 +146,22 @@ class Twin:
             record, _ = robot.step()
             if robot.supervisor.mode is Mode.POLICY:
                 break
-        start = record.step + round(_REST_S * 50)
         task = robot.task
+        start = task.clocks.next_start(record.step + round(_REST_S * 50))
         phase = Phase(EVALUATE, start * STEP_NS, self._seed, gap, False, task.episode, self._episodes)
         robot.announce(phase)
         return phase
 
     def _marks(self, phase: Phase, records: list[StepRecord], labels: list[Label]) -> Exam:
         robot, evaluation, rates = self._robot, Evaluation(phase), []
-        before = None
+        scorer = robot.task.scorer()
         for record, after in zip(records, records[1:], strict=False):
             now, then = _label(labels, record.stamp_ns), _label(labels, after.stamp_ns)
             acts = now.actor == "policy"
-            data = robot.task.step_data(robot.robot, record, after, before)
-            reward = float(robot.task.reward(data)[0][0])
-            evaluation.add(record.step, reward if np.isfinite(reward) else 0.0, acts, then.falls > now.falls)
+            reward = scorer.outcome(robot.robot, record, after)
+            evaluation.add(record.step, reward, acts, then.falls > now.falls)
             if acts and record.step >= phase.start_step:
                 rates.append(float(np.linalg.norm(after.action - record.action)))
-            before = record
         share = evaluation.overridden / max(evaluation.steps, 1)
         return Exam(evaluation.mean_return, evaluation.falls, share, float(np.mean(rates or [0.0])))
 

@@ -29,6 +29,15 @@ CONTRACT = Contract(
 )  # fmt: skip
 
 
+JUMP_CONTRACT = replace(
+    CONTRACT,
+    observation_names=(*CONTRACT.observation_names[:-1], "contact_clock"),
+    gait_period=1.6,
+    stand_below=0.03,
+    contact_plan=(1.0, 0.44, 0.68),
+)
+
+
 def random_layers(sizes: tuple[int, ...] = (47, 32, 16, 12), seed: int = 0) -> list[Layer]:
     rng = np.random.default_rng(seed)
 

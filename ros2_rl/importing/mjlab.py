@@ -12,6 +12,10 @@ from ros2_rl.policy.contract import Contract
 KEYS = ("joint_names", "joint_stiffness", "joint_damping", "default_joint_pos", "observation_names")
 
 
+_OURS = {name: name for name in ("gait_clock", "contact_clock")}
+"""Our own files say gait_clock where Isaac Lab says gait_phase; a contact clock nobody else has."""
+
+
 def contract(metadata: Mapping[str, str], source: str) -> Contract:
     """The contract of a policy.
 
@@ -22,8 +26,7 @@ def contract(metadata: Mapping[str, str], source: str) -> Contract:
     data = dict(metadata)
     if "observation_names" in data:
         names = (name.strip() for name in data["observation_names"].split(","))
-        # Our own files say gait_clock where Isaac Lab says gait_phase.
-        data["observation_names"] = ",".join(translate(names, MJLAB | {"gait_clock": "gait_clock"}, source))
+        data["observation_names"] = ",".join(translate(names, MJLAB | _OURS, source))
     if "joint_names" in data:
         data["joint_names"] = ",".join(name.split("/")[-1] for name in data["joint_names"].split(","))
     return Contract.from_metadata(data)

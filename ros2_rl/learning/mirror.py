@@ -1,7 +1,7 @@
 """Left-right mirror images of observations and actions.
 
 A quadruped in a mirror: left and right legs change places, everything that points to the side
-or turns about x or z changes its sign, and a trot is half a cycle later.
+or turns about x or z changes its sign, and a trot is half a cycle later; a jump is no later.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ _VECTORS = {
     "velocity_commands": (1.0, -1.0, -1.0),
     "command": (1.0, -1.0, -1.0),
     "gait_clock": (-1.0, -1.0),
+    "contact_clock": (1.0, 1.0, 1.0),
 }
 _PER_JOINT = ("joint_pos", "joint_vel", "actions")
 _FEET = (1, 0, 3, 2)

@@ -97,7 +97,7 @@ class Session:
         self._collect = collect
         self._labels: deque[Label] = deque([Label(0, "supervisor", 0)], maxlen=1000)
         self._held: deque[StepRecord] = deque()
-        self._before: StepRecord | None = None
+        self._scorer = task.scorer()
         self._kind = Kind.PRETRAINED
         self._evaluation: Evaluation | None = None
         self._looks = 0
@@ -169,8 +169,7 @@ class Session:
     def _outcome(self, record: StepRecord, after: StepRecord) -> list[Event]:
         label, label_after = self._label(record.stamp_ns), self._label(after.stamp_ns)
         fell = label_after.falls > label.falls
-        reward = self._reward(record, after)
-        self._before = record
+        reward = self._scorer.outcome(self.robot, record, after)
         if self._first_train_step and record.step >= self._first_train_step:
             self._count(record, after, label, label_after)
         phase = self.phase
@@ -183,13 +182,6 @@ class Session:
         elif phase.name == TRAIN:
             return self._trained(record, after, reward, label, fell)
         return []
-
-    def _reward(self, record: StepRecord, after: StepRecord) -> float:
-        before = self._before
-        if before is not None and before.step != record.step - 1:
-            before = None
-        reward, _ = self.task.reward(self.task.step_data(self.robot, record, after, before))
-        return float(reward[0]) if np.isfinite(reward[0]) else 0.0
 
     def _label(self, stamp_ns: int) -> Label:
         for label in reversed(self._labels):
@@ -232,8 +224,9 @@ class Session:
         if self._finishing:
             return events + self._final(end)
         if self._wants_look(train_return):
-            start = activate + LEAD_STEPS
-            resume = start + self.config.look_episodes * self.task_episode_steps + LEAD_STEPS
+            next_start = self.task.clocks.next_start
+            start = next_start(activate + LEAD_STEPS)
+            resume = next_start(start + self.config.look_episodes * self.task_episode_steps + LEAD_STEPS)
             next_at = resume + self.config.window_steps + self.config.lag_steps
             events.append(Learn(activate, next_at, self._window))
             return events + self._evaluate(Kind.LOOK, start)
@@ -282,7 +275,7 @@ class Session:
     # ------------------------------------------------------------- evaluation
 
     def _evaluate(self, kind: Kind, start_step: int) -> list[Event]:
-        self._kind = kind
+        self._kind, start_step = kind, self.task.clocks.next_start(start_step)
         if kind is Kind.LOOK:
             self._looks += 1
             seed, episodes = 1000 * (self.seed + 1) + self._looks, self.config.look_episodes
@@ -317,7 +310,7 @@ class Session:
                 "version": self._version,
             },
         )
-        next_start = step + 1 + LEAD_STEPS
+        next_start = self.task.clocks.next_start(step + 1 + LEAD_STEPS)
         if kind is not Kind.LOOK:
             self.returns[kind.value] = value
         report.values["fraction"] = self.fraction(value)
@@ -360,6 +353,7 @@ class Session:
         return [Restore(version, activate), *self._evaluate(Kind.FINAL, activate + LEAD_STEPS)]
 
     def _train(self, start_step: int) -> list[Event]:
+        start_step = self.task.clocks.next_start(start_step)
         self._train_start, self._window = start_step, 0
         self._window_return.clear()
         due = start_step + self.config.window_steps + self.config.lag_steps

@@ -15,6 +15,7 @@ from ros2_rl.errors import ContractError
 from ros2_rl.policy.contract_checks import PER_JOINT, TERM_SIZES, check_consistent
 from ros2_rl.policy.fit import check_gain_set, check_robot, check_task
 from ros2_rl.robots import RobotDescription
+from ros2_rl.tasks.clock import Clock, ContactPlan
 
 if TYPE_CHECKING:
     from ros2_rl.tasks import Task
@@ -72,7 +73,9 @@ class Contract:
     gait_period: float = 0.0
     """One cycle of the gait clock, s; 0: the policy has no clock."""
     stand_below: float = 0.1
-    """Norm of the command below which the gait clock stands still at (0, 0)."""
+    """Norm of the command below which the clock stands still."""
+    contact_plan: tuple[float, ...] = ()
+    """Duration, lift-off and touch-down of the jump in each cycle, s; empty: the clock is a gait's."""
     action_type: str = "position"
     """``position``: target = offset + scale * action; ``position_delta``: measured + scale * action."""
     log_std: tuple[float, ...] = ()
@@ -163,6 +166,12 @@ class Contract:
         """Index that takes an array from robot order to the policy's order, (J,)."""
         return np.array([robot.joints.index(name) for name in self.joint_names])
 
+    @property
+    def clock(self) -> Clock:
+        """The clock that the policy sees."""
+        plan = ContactPlan(*self.contact_plan) if self.contact_plan else None
+        return Clock(self.step_dt, self.gait_period, self.stand_below, plan)
+
     def check(self, robot: RobotDescription, task: "Task | None" = None, gains: str = "") -> None:
         """Compare with a robot and a task, and with a gain set where its gains are not the policy's own.
 
@@ -212,6 +221,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "policy_version": int,
     "gait_period": float,
     "stand_below": float,
+    "contact_plan": _floats,
     "action_type": str,
     "log_std": _floats,
 }

@@ -20,6 +20,7 @@ TERM_SIZES = {
     "joint_vel": PER_JOINT,
     "actions": PER_JOINT,
     "gait_clock": 2,
+    "contact_clock": 3,
 }
 """Size of each observation term that this library can build."""
 CHOICES = {
@@ -77,6 +78,13 @@ def _check_names(contract: "Contract") -> None:
         raise ContractError("The policy's contract names a joint twice.")
     if "gait_clock" in contract.observation_names and contract.gait_period <= 0:
         raise ContractError("The policy wants a gait_clock, but its contract gives no gait_period.")
+    if "contact_clock" in contract.observation_names and not (contract.contact_plan and contract.gait_period):
+        raise ContractError("The policy wants a contact_clock, but its contract gives no contact_plan.")
+    if len(contract.contact_plan) not in (0, 3):
+        raise ContractError(
+            f"The policy's contract has {len(contract.contact_plan)} values in contact_plan; "
+            "it is to have duration, lift-off and touch-down."
+        )
 
 
 def _check_joints(contract: "Contract") -> None:

@@ -55,18 +55,29 @@ def check_gain_set(contract: "Contract", robot: RobotDescription, name: str) -> 
 
 
 def check_task(contract: "Contract", task: "Task") -> None:
-    """Whether the policy's control step, and its clock if it sees one, are those of a task.
+    """Whether the policy's control step and contact plan, and its clock if it sees one, are a task's.
 
     Raises:
         ContractError: a sentence that says what differs.
     """
-    keys = ["step_dt", "gait_period"] if "gait_clock" in contract.observation_names else ["step_dt"]
-    for key in keys:
+    sees_clock = not {"gait_clock", "contact_clock"}.isdisjoint(contract.observation_names)
+    for key in ("step_dt", "gait_period") if sees_clock else ("step_dt",):
         if not math.isclose(getattr(contract, key), getattr(task, key), rel_tol=1e-6):
             raise ContractError(
                 f"The policy's {key} is {getattr(contract, key)} s, but the task {task.name} "
                 f"has {getattr(task, key)} s; choose the policy of that task."
             )
+    plan = task.clocks.plan
+    if contract.clock.plan != plan:
+        raise ContractError(
+            f"The policy's contact plan is {contract.clock.plan}, but the task {task.name} "
+            f"has {plan}; choose the policy of that task."
+        )
+    if plan and not math.isclose(contract.stand_below, task.stand_below, rel_tol=1e-6):
+        raise ContractError(
+            f"The policy stands below a command of {contract.stand_below}, but the task {task.name} "
+            f"below {task.stand_below}; make stand_below equal."
+        )
 
 
 def gain_set(contract: "Contract", robot: RobotDescription) -> str:

@@ -53,7 +53,7 @@ class ObservationBuilder:
         """The observation, float32 (1, D), its past laid out as the contract says.
 
         ``command`` is (vx, vy, yaw rate), ``last_action`` (J,) the previous raw clipped action in
-        the policy's order, ``clock`` (sin, cos).
+        the policy's order, ``clock`` that of the contract.
 
         Raises:
             ValueError: the policy sees the base velocity and there is no estimate.
@@ -101,7 +101,7 @@ def _actions(_: ObservationBuilder, s: Scene) -> np.ndarray:
     return s.last_action
 
 
-def _gait_clock(_: ObservationBuilder, s: Scene) -> np.ndarray:
+def _clock(_: ObservationBuilder, s: Scene) -> np.ndarray:
     return s.clock
 
 
@@ -114,6 +114,7 @@ TERMS: dict[str, Callable[[ObservationBuilder, Scene], np.ndarray]] = {
     "joint_pos": _joint_pos,
     "joint_vel": _joint_vel,
     "actions": _actions,
-    "gait_clock": _gait_clock,
+    "gait_clock": _clock,
+    "contact_clock": _clock,
 }
 """Observation terms by name, unscaled; sizes are in ``contract.TERM_SIZES``."""

@@ -25,7 +25,7 @@ from ros2_rl.robots import (
     RobotState,
     projected_gravity,
 )
-from ros2_rl.tasks.clock import gait_clock
+from ros2_rl.tasks.clock import CommandLatch
 from ros2_rl.tasks.task import Task
 
 
@@ -85,6 +85,8 @@ class PolicyRuntime:
         self.gains = gain_set(contract, robot)
         """Name of the gain set that carries the policy out."""
         self.contract = contract
+        self._clock = contract.clock
+        self._latch = CommandLatch(self._clock)
         self.step_ns = round(contract.step_dt * NS_PER_S)
         self.active = Active(0, self.base, _std(contract.log_std), 0)
         self._seed = seed
@@ -104,6 +106,7 @@ class PolicyRuntime:
         """Forget the last action and the history, as on entering the mode POLICY."""
         self._last_action = self._zeros
         self._observe.reset()
+        self._latch.reset()
 
     def is_tick(self, stamp_ns: int) -> bool:
         """Whether a state of this stamp starts a control step."""
@@ -124,7 +127,8 @@ class PolicyRuntime:
             PolicyFault: the network's answer is not finite; its memory is cleared.
         """
         step, active = self.step_of(state.stamp_ns), self.active
-        clock = self._clock(step, command)
+        command = self._latch.follow(step, command)
+        clock = self._clock.at(step, command)
         obs = self._observe.build(state, estimate, command, self._last_action, clock)
         mean = active.policy(obs)
         if not np.isfinite(mean).all():
@@ -199,13 +203,6 @@ class PolicyRuntime:
         if version < 0 or version > self._newest:
             self.forget_promise()
         return Verdict(False, version, "", 0, reason)
-
-    def _clock(self, step: int, command: np.ndarray) -> np.ndarray:
-        contract = self.contract
-        if contract.gait_period <= 0:
-            return np.zeros(2)
-        standing = bool(np.linalg.norm(command) < contract.stand_below)
-        return gait_clock(step, contract.step_dt, contract.gait_period, standing)
 
     def _normal(self, step: int) -> np.ndarray:
         """Standard normal numbers of a control step, whatever was drawn before."""

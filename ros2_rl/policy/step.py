@@ -29,9 +29,9 @@ class StepRecord:
     std: np.ndarray
     """Standard deviation of the exploration noise, shape (J,); zeros when it is off."""
     command: np.ndarray
-    """Velocity command (vx, vy, yaw rate), shape (3,)."""
+    """Velocity command (vx, vy, yaw rate) that was followed, shape (3,)."""
     clock: np.ndarray
-    """Gait clock (sin, cos), shape (2,)."""
+    """The policy's clock, shape (2,) or (3,), see ``Clock.at``."""
     lin_vel: np.ndarray
     """Estimated base velocity, base frame, shape (3,)."""
     height: np.ndarray

@@ -6,6 +6,8 @@
 
 import argparse
 import json
+from collections.abc import Iterable
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,13 @@ from ros2_rl.policy.onnx_policy import Layer, write_bytes, write_policy
 from ros2_rl.pretraining import recovery_env, velocity_env
 from ros2_rl.robots import RobotDescription, load_robot
 from ros2_rl.tasks import load_task
+from ros2_rl.tasks.clock import Clock
 
 _TROT_OBSERVATIONS = (
     "base_ang_vel", "projected_gravity", "velocity_commands",
     "joint_pos", "joint_vel", "actions", "gait_clock",
 )  # fmt: skip
+_JUMP_OBSERVATIONS = (*_TROT_OBSERVATIONS[:-1], "contact_clock")
 _RECOVERY_OBSERVATIONS = ("base_ang_vel", "projected_gravity", "joint_pos", "joint_vel", "actions")
 
 
@@ -39,10 +43,12 @@ def contract(task: str, robot: RobotDescription, run: str) -> Contract:
     """What ``policy.onnx`` says about itself."""
     recovery = task == "recovery"
     env = recovery_env if recovery else velocity_env
-    names = _RECOVERY_OBSERVATIONS if recovery else _TROT_OBSERVATIONS
+    clock = Clock(0.02, 0.0) if recovery else load_task(task).clocks
+    names = _RECOVERY_OBSERVATIONS if recovery else _JUMP_OBSERVATIONS if clock.plan else _TROT_OBSERVATIONS
     scales = {"base_ang_vel": env.ANG_VEL_SCALE, "joint_vel": env.JOINT_VEL_SCALE}
+    if clock.plan:
+        scales["velocity_commands"] = clock.period  # the policy sees where the mark is
     gains = robot.gains["recovery" if recovery else "policy"]
-    csv = lambda values: ",".join(repr(float(v)) for v in values)  # noqa: E731
     metadata = {
         "run_path": run,
         "joint_names": ",".join(robot.joints),
@@ -54,17 +60,23 @@ def contract(task: str, robot: RobotDescription, run: str) -> Contract:
         "action_scale": csv(np.full(robot.num_joints, env.ACTION_SCALE)),
         "observation_scales": csv(scales.get(name, 1.0) for name in names),
         "observation_history": "1",
-        "step_dt": "0.02",
+        "step_dt": repr(clock.step_dt),
         "action_clip": repr(env.ACTION_CLIP),
         "policy_version": "0",
-        "gait_period": "0.0" if recovery else repr(load_task(task).gait_period),
+        "gait_period": repr(clock.period),
+        "stand_below": repr(clock.stand_below),
+        "contact_plan": csv(astuple(clock.plan)) if clock.plan else "",
     }
     return Contract.from_metadata(metadata)
 
 
+def csv(values: Iterable[float]) -> str:
+    return ",".join(repr(float(v)) for v in values)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", help="trot or recovery")
+    parser.add_argument("task", help="trot, jump or recovery")
     parser.add_argument("checkpoint", type=Path, help="an rsl_rl checkpoint, model_<n>.pt")
     args = parser.parse_args()
     saved = torch.load(args.checkpoint, map_location="cpu", weights_only=True)

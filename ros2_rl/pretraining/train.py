@@ -25,9 +25,11 @@ def make_env(task: str, cfg: dict, num_envs: int, seed: int):
         from ros2_rl.pretraining.recovery_env import RecoveryEnv
 
         return RecoveryEnv(robot, cfg, num_envs, seed)
+    from ros2_rl.pretraining.jump_env import JumpEnv
     from ros2_rl.pretraining.velocity_env import VelocityEnv
 
-    return VelocityEnv(robot, load_task(task), cfg, num_envs, seed)
+    spec = load_task(task)
+    return (JumpEnv if spec.jump else VelocityEnv)(robot, spec, cfg, num_envs, seed)
 
 
 def runner_config(cfg: dict) -> dict:
@@ -62,7 +64,7 @@ def train(task: str, out: Path, overrides: argparse.Namespace) -> OnPolicyRunner
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", help="trot or recovery")
+    parser.add_argument("task", help="trot, jump or recovery")
     parser.add_argument("--out", type=Path, default=None, help="folder of logs and checkpoints")
     parser.add_argument("--num-envs", type=int, default=0, help="robots in parallel (0: as configured)")
     parser.add_argument("--iterations", type=int, default=0, help="PPO iterations (0: as configured)")

@@ -1,4 +1,4 @@
-"""The batched velocity-tracking environment in which the trot is pre-trained.
+"""The batched environment in which a task's base policy is pre-trained; as it stands, the trot's.
 
 Observation, action, clock and reward are those of the task; what only the simulator knows
 (foot clearance, slip) is used as shaping here and nowhere else.
@@ -34,22 +34,28 @@ class VelocityEnv(VecEnv):
         self.action = np.zeros((num_envs, self.num_actions))
         self.last_action = np.zeros_like(self.action)
         self.phase = np.zeros(num_envs, dtype=int)
+        self._scorer = task.scorer(num_envs)
         self._sums: dict[str, np.ndarray] = {}
         self._reset(np.arange(num_envs))
+
+    @property
+    def command_scale(self) -> float:
+        """What the policy sees of the command, as a multiple of it."""
+        return 1.0
 
     @property
     def clock(self) -> np.ndarray:
         return self.task.clock(self.phase, self.command)
 
     def get_observations(self) -> TensorDict:
-        """Groups ``policy`` (N, 47), noisy, and ``critic`` (N, 55), see ``StepRecord``."""
+        """Groups ``policy`` (N, D), noisy, and ``critic`` (N, D + 8), see ``StepRecord``."""
         sim, noise = self.sim, self._noise
         gravity = projected_gravity(sim.quat)
         policy = np.concatenate(
             (
                 (sim.ang_vel + noise("ang_vel", 3)) * ANG_VEL_SCALE,
                 gravity + noise("gravity", 3),
-                self.command,
+                self.command * self.command_scale,
                 sim.q - self.robot.default_pose + noise("q", 12),
                 (sim.dq + noise("dq", 12)) * JOINT_VEL_SCALE,
                 self.action,
@@ -76,9 +82,7 @@ class VelocityEnv(VecEnv):
         late = self.episode_length_buf.numpy() >= self.max_episode_length
         done = fallen | broken | late
         extras: dict = {"time_outs": torch.from_numpy(late & ~fallen), "log": {}}
-        self._resample(
-            np.flatnonzero(self._rng.random(self.num_envs) < self.task.step_dt / self.cfg["resample_s"])
-        )
+        self._new_commands()
         self._push()
         if done.any():
             index = np.flatnonzero(done)
@@ -101,11 +105,14 @@ class VelocityEnv(VecEnv):
             sim.qpos[:, 2], self._contacts, sim.q - self.robot.default_pose, sim.torque(),
             self.action, self.last_action,
         )  # fmt: skip
-        total, terms = self.task.reward(data)
+        total, terms = self._scorer.score(data, self.phase - 1)
         for name, value in (*terms.items(), ("return", total)):
             self._sums.setdefault(name, np.zeros(self.num_envs))[:] += value
-        shaping = self._swing_height()
-        return np.maximum(total + self.cfg["swing_height"] * shaping * self.task.step_dt, 0.0)
+        return np.maximum(total + self._shaping() * self.task.step_dt, 0.0)
+
+    def _shaping(self) -> np.ndarray:
+        """What only the simulator rewards, (N,)."""
+        return self.cfg["swing_height"] * self._swing_height()
 
     def _swing_height(self) -> np.ndarray:
         """How far the swing feet are below their apex, by leg length alone, (N,).
@@ -118,13 +125,27 @@ class VelocityEnv(VecEnv):
         wanted = 0.29 - self.cfg["clearance_m"] * lift
         return np.sum(lift * np.abs(wanted - length), axis=1)
 
+    def _new_commands(self) -> None:
+        """Change the commands that are due, after a step."""
+        self._resample(
+            np.flatnonzero(self._rng.random(self.num_envs) < self.task.step_dt / self.cfg["resample_s"])
+        )
+
     def _resample(self, index: np.ndarray) -> None:
+        self.command[index] = self._draw(len(index))
+
+    def _draw(self, count: int) -> np.ndarray:
+        """Random commands, (count, 3)."""
         low, high = np.array(list(self.task.command_ranges.values())).T
-        command = self._rng.uniform(low, high, (len(index), 3))
-        kind = self._rng.random(len(index))
+        command = self._rng.uniform(low, high, (count, 3))
+        kind = self._rng.random(count)
         command[kind < 0.15] = 0.0
         command[(kind >= 0.15) & (kind < 0.35), 1:] = 0.0  # straight ahead
-        self.command[index] = command
+        return command
+
+    def _begin(self, index: np.ndarray) -> None:
+        """First commands of robots that start anew."""
+        self._resample(index)
 
     def _push(self) -> None:
         index = np.flatnonzero(self._rng.random(self.num_envs) < self.task.step_dt / self.cfg["push_every_s"])
@@ -139,8 +160,9 @@ class VelocityEnv(VecEnv):
         qvel = self._rng.uniform(-0.3, 0.3, (k, 18))
         self.sim.place(index, qpos, qvel)
         self.action[index] = self.last_action[index] = 0.0
-        self.phase[index] = self._rng.integers(0, 25, k)
+        self.phase[index] = self._rng.integers(0, self.task.clocks.cycle_steps, k)
         self.episode_length_buf[index] = 0
         for values in self._sums.values():
             values[index] = 0.0
-        self._resample(index)
+        self._scorer.reset(index)
+        self._begin(index)

@@ -1,26 +1,47 @@
-"""A task: its commands, its gait clock and its reward, read from ``config/tasks/<task>.yaml``."""
+"""A task: its commands, its clock and its reward, read from ``config/tasks/<task>.yaml``."""
 
 from pathlib import Path
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ros2_rl.errors import ConfigError
-from ros2_rl.paths import available, share_path
+from ros2_rl.paths import share_path
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.robots import RobotDescription
-from ros2_rl.tasks.clock import gait_clock
-from ros2_rl.tasks.terms import TERMS, StepData
+from ros2_rl.tasks.clock import Clock, ContactPlan
+from ros2_rl.tasks.quantities import Seconds
+from ros2_rl.tasks.reward_machine import MachineSpec
+from ros2_rl.tasks.scorer import Scorer
+from ros2_rl.tasks.terms import StepData
+from ros2_rl.tasks.weights import Weights
 
 
 class Commands(BaseModel):
     """Ranges of the velocity command."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     vx: tuple[float, float] = Field(description="forward, m/s")
     vy: tuple[float, float] = Field(description="to the left, m/s")
     wz: tuple[float, float] = Field(description="turning to the left, rad/s")
+
+
+class Jump(BaseModel):
+    """The contact plan of a task that jumps once a cycle, s from the cycle's start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    duration: Seconds = Field(gt=0, description="end of the jump; the robot stands for the rest of the cycle")
+    lift_off: Seconds = Field(gt=0, description="planned start of the flight")
+    touch_down: Seconds = Field(gt=0, description="planned end of the flight")
+
+    @property
+    def plan(self) -> ContactPlan:
+        return ContactPlan(self.duration, self.lift_off, self.touch_down)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Jump":
+        if not self.lift_off < self.touch_down < self.duration:
+            raise ValueError("lift_off, touch_down and duration are to follow each other")
+        return self
 
 
 class Task(BaseModel):
@@ -28,24 +49,22 @@ class Task(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
-    step_dt: float = Field(gt=0, description="control step, s")
-    gait_period: float = Field(gt=0, description="one gait cycle, s")
-    episode: float = Field(gt=0, description="length of an evaluation episode, s")
+    step_dt: Seconds = Field(gt=0, description="control step")
+    gait_period: Seconds = Field(gt=0, description="one cycle of the gait, or from one jump to the next")
+    episode: Seconds = Field(gt=0, description="length of an evaluation episode")
     policy: str = Field(description="base policy (ONNX), in the share folder")
     critic: str = Field(description="critic weights, in the share folder")
     commands: Commands
     stand_below: float = Field(ge=0, description="norm of the command below which the robot stands")
-    rewards: dict[str, float] = Field(description="weight of each reward term")
+    rewards: Weights = Field(description="weight of each reward term, per its unit")
+    jump: Jump | None = Field(default=None, description="contact plan; none: a trot")
+    machine: MachineSpec | None = Field(default=None, description="phases with rewards of their own")
 
-    @field_validator("rewards")
-    @classmethod
-    def _known_terms(cls, rewards: dict[str, float]) -> dict[str, float]:
-        unknown = sorted(set(rewards) - set(TERMS))
-        if unknown:
-            raise ValueError(f"unknown term {', '.join(unknown)}; there are {', '.join(sorted(TERMS))}")
-        if not all(np.isfinite(list(rewards.values()))):
-            raise ValueError("weights must be finite")
-        return rewards
+    @model_validator(mode="after")
+    def _fits_its_cycle(self) -> "Task":
+        if self.jump and self.jump.duration > self.gait_period:
+            raise ValueError(f"the jump lasts {self.jump.duration:g} s, longer than gait_period")
+        return self
 
     @property
     def command_ranges(self) -> dict[str, tuple[float, float]]:
@@ -59,19 +78,22 @@ class Task(BaseModel):
     def critic_path(self) -> Path:
         return share_path(*self.critic.split("/"))
 
+    @property
+    def clocks(self) -> Clock:
+        """The clock that the policy sees."""
+        return Clock(self.step_dt, self.gait_period, self.stand_below, self.jump.plan if self.jump else None)
+
+    def scorer(self, count: int = 1) -> Scorer:
+        """Rewards of the control steps of ``count`` robots."""
+        return Scorer(self, count)
+
     def standing(self, command: np.ndarray) -> np.ndarray:
         """Whether a command (..., 3) means to stand still."""
-        return np.linalg.norm(command, axis=-1) < self.stand_below
+        return self.clocks.standing(command)
 
     def clock(self, step: int | np.ndarray, command: np.ndarray) -> np.ndarray:
-        """Gait clock (..., 2) at control step ``step`` under ``command`` (..., 3)."""
-        return gait_clock(step, self.step_dt, self.gait_period, self.standing(command))
-
-    def reward(self, data: StepData) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Reward of a batch of steps, (N,), and its weighted terms, (N,) each."""
-        terms = {name: weight * TERMS[name](data) for name, weight in self.rewards.items()}
-        total = np.maximum(np.sum(list(terms.values()), axis=0), 0.0) * self.step_dt
-        return total, terms
+        """Clock (..., 2 or 3) at control step ``step`` under ``command`` (..., 3), see ``Clock.at``."""
+        return self.clocks.at(step, command)
 
     def step_data(
         self, robot: RobotDescription, record: StepRecord, after: StepRecord, before: StepRecord | None
@@ -82,32 +104,9 @@ class Task(BaseModel):
         """
         action = np.asarray(record.action, dtype=float)
         last = action if before is None else np.asarray(before.action, dtype=float)
-        clock = gait_clock(after.step, self.step_dt, self.gait_period, self.standing(record.command))
         arrays = (
-            record.command, clock, after.lin_vel, after.ang_vel, after.gravity, after.height[0],
-            after.contacts, after.q - robot.default_pose, after.tau, action, last,
+            record.command, self.clock(after.step, record.command), after.lin_vel, after.ang_vel,
+            after.gravity, after.height[0], after.contacts, after.q - robot.default_pose, after.tau,
+            action, last,
         )  # fmt: skip
         return StepData(*(np.asarray(a, dtype=float)[None] for a in arrays))
-
-
-def load_task(name: str) -> Task:
-    """Read ``config/tasks/<name>.yaml``.
-
-    Raises:
-        ConfigError: no such task, or its file has unknown or wrong entries.
-    """
-    path = share_path("config", "tasks", f"{name}.yaml")
-    if not path.is_file():
-        raise ConfigError(f"There is no task '{name}'; available: {available('config/tasks')}.")
-    try:
-        return Task(**yaml.safe_load(path.read_text()))
-    except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"The task file {path.name} is wrong: {_first(error)}.") from error
-
-
-def _first(error: Exception) -> str:
-    """The first complaint of a validation error as one phrase."""
-    if not isinstance(error, ValidationError):
-        return " ".join(str(error).split())
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policy_rig import CONTRACT, ROBOT
+from policy_rig import CONTRACT, JUMP_CONTRACT, ROBOT
 
 from ros2_rl.errors import ContractError
 from ros2_rl.policy.contract import TERM_SIZES, Contract
@@ -93,6 +93,8 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"observation_scales": "1.0,2.0"}, "2 observation_scales for 7 terms"),
         ({"action_type": "torque"}, "action_type is 'torque'"),
         ({"gait_period": "0"}, "no gait_period"),
+        ({"observation_names": "contact_clock"}, "no contact_plan"),
+        ({"contact_plan": "1.0,0.4"}, "2 values in contact_plan"),
         ({"joint_names": ",".join(["FL_hip_joint"] * 12)}, "a joint twice"),
         ({"history_order": "random"}, "history_order is 'random'; there are newest_first, oldest_first"),
         ({"history_by": "row"}, "history_by is 'row'"),
@@ -170,6 +172,21 @@ def test_another_task_is_refused(key: str) -> None:
     CONTRACT.check(ROBOT, task)
     with pytest.raises(ContractError, match=f"{key} is 0.04 s, but the task trot"):
         replace(CONTRACT, **{key: 0.04}).check(ROBOT, task)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"stand_below": 0.1}, "stands below a command of 0.1, but the task jump below 0.03"),
+        ({"contact_plan": (1.0, 0.4, 0.68)}, "lift_off=0.4, .*task jump has .*lift_off=0.44"),
+        ({"contact_plan": (), "observation_names": ("joint_pos",), "observation_scales": ()}, "plan is None"),
+    ],
+)
+def test_another_jump_is_refused(change: dict, sentence: str) -> None:
+    task = load_task("jump")
+    JUMP_CONTRACT.check(ROBOT, task)
+    with pytest.raises(ContractError, match=sentence):
+        replace(JUMP_CONTRACT, **change).check(ROBOT, task)
 
 
 def test_an_unlimited_action_gets_the_default_clip() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from learning_rig import policy
-from policy_rig import CONTRACT, ROBOT
+from policy_rig import CONTRACT, JUMP_CONTRACT, ROBOT
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.mirror import Mirror
@@ -47,6 +47,12 @@ def test_the_clock_is_half_a_cycle_later(mirror):
     obs = torch.zeros(1, 47)
     obs[0, 45:] = torch.from_numpy(now[0])
     assert np.allclose(mirror.obs(obs)[0, 45:], later[0], atol=1e-6)
+
+
+def test_a_jump_is_no_later():
+    obs = torch.zeros(1, 48)
+    obs[0, 45:] = torch.tensor([0.6, -0.8, 0.0])
+    assert torch.equal(Mirror.of(JUMP_CONTRACT).obs(obs)[0, 45:], obs[0, 45:])
 
 
 def test_what_the_critic_sees_more(mirror):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from policy_rig import CONTRACT, ROBOT, make_adapter, random_layers, random_state, write_random
+from policy_rig import CONTRACT, JUMP_CONTRACT, ROBOT, make_adapter, random_layers, random_state, write_random
 
 from ros2_rl.errors import ContractError
 from ros2_rl.policy.adapter import Adapter
@@ -59,6 +59,23 @@ def test_the_record_says_what_was_seen_and_done(runtime: PolicyRuntime) -> None:
 def test_the_clock_stands_still_without_a_command(runtime: PolicyRuntime) -> None:
     _, record = runtime.tick(random_state(17), None, np.array((0.05, 0.0, 0.05)), noise=False)
     np.testing.assert_array_equal(record.clock, 0.0)
+
+
+def test_a_jump_keeps_its_command_for_a_cycle(tmp_path: Path) -> None:
+    runtime = PolicyRuntime(write_random(tmp_path / "jump.onnx", JUMP_CONTRACT), ROBOT, 0, load_task("jump"))
+    records = [
+        runtime.tick(random_state(step), None, np.array((0.1 if step < 200 else 0.3, 0.0, 0.0)), False)[1]
+        for step in range(150, 320)
+    ]
+    asked = {record.step: float(record.command[0]) for record in records}
+    # In the cycle in which it got the robot it stands; what changes at 200 waits for the cycle of 240.
+    assert [asked[step] for step in (150, 159, 160, 239, 240)] == pytest.approx([0.0, 0.0, 0.1, 0.1, 0.3])
+    clock = records[182 - 150].clock  # 0.44 s into the cycle: in the air
+    np.testing.assert_allclose(clock, load_task("jump").clock(182, FORWARD), atol=1e-6)
+    assert clock[2] == 0.0
+    runtime.reset()
+    _, record = runtime.tick(random_state(330), None, FORWARD, False)
+    np.testing.assert_array_equal(record.clock, [0.0, 0.0, 1.0])
 
 
 def test_the_last_action_is_remembered_until_a_reset(runtime: PolicyRuntime) -> None:

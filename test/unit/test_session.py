@@ -29,11 +29,11 @@ def record(step: int, speed: float = 0.0, version: int = 0) -> StepRecord:
 class Rig:
     """Feeds a session; the robot walks at ``speed(session)``."""
 
-    def __init__(self, speed, **config):
+    def __init__(self, speed, task=TASK, **config):
         self.collected = []
         settings = {"minutes": 1.0, "window_steps": 128, "lag_steps": 10, "episodes": 2, "look_episodes": 1}
         self.session = Session(
-            SessionConfig(**(settings | config)), TASK, ROBOT, 3, lambda *a: self.collected.append(a)
+            SessionConfig(**(settings | config)), task, ROBOT, 3, lambda *a: self.collected.append(a)
         )
         self.speed, self.step, self.events = speed, 0, []
         self.session.on_label(Label(0, "policy", 0))
@@ -210,3 +210,14 @@ def test_phase_survives_the_message():
     assert Phase.from_values(phase.name, phase.to_values()) == phase
     with pytest.raises(ValueError, match="seed"):
         Phase.from_values("train", {"start_ns": "0"})
+
+
+def test_every_phase_of_a_jump_session_starts_with_a_cycle():
+    rig = Rig(gap_hurts, task=load_task("jump"), look_every_min=0.2).run()
+    starts = [phase.start_step for phase in rig.phases() if phase.name != "idle"]
+    assert len(starts) >= 5  # two evaluations, training, a look, the end
+    assert [(start + 1) % 80 for start in starts] == [0] * len(starts)
+    # The adapter that is promised after a look comes with the end of the first window.
+    train = [phase for phase in rig.phases() if phase.name == TRAIN]
+    promised = [event.next_at_step for event in rig.events if isinstance(event, Learn)]
+    assert {phase.adapter_at_step for phase in train[1:]} <= set(promised)
