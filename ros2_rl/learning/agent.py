@@ -15,6 +15,7 @@ import torch
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import SlowRLConfig
 from ros2_rl.learning.critic import Critic
+from ros2_rl.learning.imitation import Corrections
 from ros2_rl.learning.lora import LoRALinear, add_lora
 from ros2_rl.learning.mirror import Mirror
 from ros2_rl.learning.networks import GaussianActor, Mlp, load_critic
@@ -52,6 +53,7 @@ class Agent:
             load_critic(critic_path, cfg.reward_scale), cfg, self.generator,
             None if self._mirror is None else self._mirror.critic_obs,
         )  # fmt: skip
+        self.corrections = Corrections(cfg.imitation_coef, cfg.imitation_half_life_updates)
         self.parameters = [p for p in self.actor.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, lr=cfg.learning_rate)
         self.learning_rate = cfg.learning_rate
@@ -152,6 +154,7 @@ class Agent:
             "generator": self.generator.get_state(),
             "snapshots": dict(self._snapshots),
             "windows": [window.tensors() for window in self.critic.windows],
+            "corrections": self.corrections.tensors(),
             **self._trained(),
         }
 
@@ -178,6 +181,7 @@ class Agent:
         self._snapshots = OrderedDict(state["snapshots"])
         self.critic.windows.clear()
         self.critic.windows.extend(map(Window.from_tensors, state["windows"]))
+        self.corrections.restore(state["corrections"])
 
     def _trained(self) -> dict[str, Any]:
         """A copy of what a gradient step changes."""

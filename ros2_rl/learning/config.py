@@ -10,6 +10,8 @@ from ros2_rl.paths import available, share_path
 from ros2_rl.policy.adapter import LOG_STD_RANGE
 
 _LOW, _HIGH = LOG_STD_RANGE
+JUDGEMENTS = ("success", "failure", "not_good")
+"""What a person may say of what the robot has just done."""
 
 
 class SlowRLConfig(BaseModel):
@@ -129,11 +131,32 @@ class SlowRLConfig(BaseModel):
         0.02, ge=0, lt=1, description="share of the last good return by which a look may be lower"
     )
 
+    # A person in the loop
+    imitation_coef: float = Field(
+        0.5, ge=0, le=100, description="weight of cloning what a person has just shown; 0: off"
+    )
+    imitation_half_life_updates: float = Field(
+        5.0, gt=0, le=1000, description="updates after which that weight has halved"
+    )
+    judgements: dict[str, float] = Field(
+        default_factory=lambda: {"success": 0.5, "failure": -1.0, "not_good": -0.3},
+        description="reward of a person's judgement, in units of the return",
+    )
+    judged_s: float = Field(
+        1.0, gt=0, le=10, description="time before a judgement over whose steps it is spread, s"
+    )
+
     # Runs
     seed: int = Field(0, ge=0, description="seed of initialisation and minibatches")
     torch_threads: int = Field(
         1, ge=1, le=64, description="threads of torch; the robot needs the other cores"
     )
+
+    @model_validator(mode="after")
+    def _known_judgements(self) -> Self:
+        if set(self.judgements) != set(JUDGEMENTS):
+            raise ValueError(f"judgements must be {', '.join(JUDGEMENTS)}")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -18,7 +18,7 @@ from ros2_rl.learning.stats import UpdateStats
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.onnx_policy import OnnxPolicy, write_bytes
 from ros2_rl.policy.step import StepRecord
-from ros2_rl.robots import RobotDescription
+from ros2_rl.robots import NS_PER_S, RobotDescription
 from ros2_rl.tasks import Task
 
 
@@ -86,6 +86,18 @@ class FineTuning:
     def drain(self) -> Batch:
         """The batch of the window that has just ended; belongs to the thread of the session."""
         return self.rollout.drain()
+
+    def judge(self, kind: str, stamp_ns: int) -> str:
+        """Take a person's judgement of what the robot has just done; says what became of it.
+
+        Raises:
+            ValueError: there is no such judgement.
+        """
+        cfg = self.learner.cfg
+        if kind not in cfg.judgements:
+            raise ValueError(f"there is no judgement '{kind}'; there are {', '.join(cfg.judgements)}")
+        steps = self.rollout.judge(stamp_ns - round(cfg.judged_s * NS_PER_S), stamp_ns, cfg.judgements[kind])
+        return f"{kind}: {steps} steps were judged" if steps else f"{kind}: no step to be judged"
 
     def learn(self, event: Learn, batch: Batch) -> Update:
         """Make an update; slow, and the only user of the learner while it runs.

@@ -54,6 +54,7 @@ class SlowRL(Agent):
             ContractError: the batch does not fit the networks.
         """
         self.updates += 1
+        self.corrections.add(batch.shown_obs, batch.shown_actions)
         stats = self._describe(batch)
         if len(batch) < self.cfg.min_batch_steps:
             return self._drop(stats, f"{len(batch)} usable steps, {self.cfg.min_batch_steps} are needed")
@@ -115,6 +116,7 @@ class SlowRL(Agent):
         ratio = logratio.clamp(-cfg.log_ratio_limit, cfg.log_ratio_limit).exp()
         pg_loss, clipfrac = self._surrogate(ratio, mb)
         loss = pg_loss - cfg.entropy_coef * entropy(log_std) + self._tether(mean, mb.base_means)
+        loss = loss + self.corrections.loss(self.actor)
         with torch.no_grad():
             kl = float(gaussian_kl(mb.means, mb.log_stds, mean, log_std).mean())
         return loss, kl, clipfrac
@@ -204,6 +206,7 @@ class SlowRL(Agent):
             update=self.updates,
             used=len(batch),
             overridden=batch.counts.overridden,
+            human=batch.counts.human,
             lost=batch.counts.lost,
             action_rate=batch.action_rate,
             reward=float(batch.rewards.mean()) if len(batch) else 0.0,

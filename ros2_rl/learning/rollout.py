@@ -11,7 +11,7 @@ import numpy as np
 
 from ros2_rl.policy.step import StepRecord
 
-POLICY = "policy"
+POLICY, HUMAN = "policy", "human"
 
 
 @dataclass
@@ -21,6 +21,8 @@ class Counts:
     used: int = 0
     overridden: int = 0
     """Somebody else acted, from the start of the step or from within it."""
+    human: int = 0
+    """Of these, a person drove."""
     lost: int = 0
     """The step's successor, hence its outcome or its label, is not known."""
     silent: int = 0
@@ -52,6 +54,10 @@ class Batch:
     cut_critic_obs: np.ndarray
     """What the critic sees after each cut, (number of cuts, C)."""
     counts: Counts
+    shown_obs: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """What the actor would have seen while a person drove, (H, D)."""
+    shown_actions: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """What was carried out then, raw actions, (H, J)."""
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -84,6 +90,7 @@ class Rollout:
     """A fall this many control steps after a hand-over makes the policy's segment terminal."""
     counts: Counts = field(default_factory=Counts)
     _taken: list[_Transition] = field(default_factory=list)
+    _shown: list[StepRecord] = field(default_factory=list)
     _held: _Transition | None = None
 
     def __len__(self) -> int:
@@ -100,6 +107,9 @@ class Rollout:
             self._blame(record.step)
         if actor != POLICY:
             self.counts.overridden += 1
+            if actor == HUMAN and record.version == 0 and _finite(record, after, reward):
+                self.counts.human += 1
+                self._shown.append(record)
         elif not np.all(record.std > 0.0):
             self.counts.silent += 1
         elif after.step != record.step + 1:
@@ -111,16 +121,23 @@ class Rollout:
         else:
             self._held = _Transition(record, after, reward)
 
+    def judge(self, first_ns: int, last_ns: int, reward: float) -> int:
+        """Spread a person's judgement over the steps of a span of stamps; returns how many there were."""
+        judged = [t for t in self._taken if first_ns <= t.record.stamp_ns <= last_ns]
+        for transition in judged:
+            transition.reward += reward / len(judged)
+        return len(judged)
+
     def drain(self) -> Batch:
         """The batch of what was taken; begins a new window."""
-        taken, counts = self._taken, self.counts
+        taken, shown, counts = self._taken, self._shown, self.counts
         counts.used = len(taken)
-        self._taken, self.counts = [], Counts()
-        return _batch(taken, counts)
+        self._taken, self._shown, self.counts = [], [], Counts()
+        return _batch(taken, shown, counts)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._taken, self._held, self.counts = [], None, Counts()
+        self._taken, self._shown, self._held, self.counts = [], [], None, Counts()
 
     def _settle(self, record: StepRecord, actor: str) -> None:
         """Decide on the step that was held back, now that its successor is labelled."""
@@ -145,10 +162,13 @@ def _finite(record: StepRecord, after: StepRecord, reward: float) -> bool:
     return bool(np.isfinite(np.concatenate(arrays)).all())
 
 
-def _batch(taken: list[_Transition], counts: Counts) -> Batch:
+def _batch(taken: list[_Transition], shown: list[StepRecord], counts: Counts) -> Batch:
+    nothing, no = np.zeros((0, 0), np.float32), np.zeros(0, bool)
+    shown_obs = _stack([r.obs for r in shown]) if shown else nothing
+    shown_actions = _stack([r.action for r in shown]) if shown else nothing
     if not taken:
-        nothing, no = np.zeros((0, 0), np.float32), np.zeros(0, bool)
-        return Batch(*(nothing,) * 5, np.zeros(0, np.float32), no, no, nothing, counts)
+        none = np.zeros(0, np.float32)
+        return Batch(*(nothing,) * 5, none, no, no, nothing, counts, shown_obs, shown_actions)
     records = [t.record for t in taken]
     terminal = np.array([t.terminal for t in taken])
     steps = np.array([r.step for r in records])
@@ -164,6 +184,8 @@ def _batch(taken: list[_Transition], counts: Counts) -> Batch:
         cut=cut,
         cut_critic_obs=_stack([taken[i].after.critic_obs() for i in np.flatnonzero(cut)]),
         counts=counts,
+        shown_obs=shown_obs,
+        shown_actions=shown_actions,
     )
 
 

@@ -68,6 +68,7 @@ class Counters:
 
     steps: int = 0
     overridden: int = 0
+    human: int = 0
     falls: int = 0
     lost: int = 0
     action_rate_sum: float = 0.0
@@ -194,7 +195,9 @@ class Session:
         counters.steps += after.step - record.step
         counters.lost += after.step - record.step - 1
         counters.falls += label_after.falls - label.falls
-        counters.overridden += label.actor != "policy"
+        driven = _driven(record, label)
+        counters.human += driven
+        counters.overridden += label.actor != "policy" and not driven
         if after.step == record.step + 1:
             counters.action_rate_sum += float(np.linalg.norm(after.action - record.action))
 
@@ -205,10 +208,8 @@ class Session:
     ) -> list[Event]:
         if not self.paused:
             self._collect(record, after, reward, Label(label.stamp_ns, label.actor, int(fell)))
-            if label.actor == "policy":
-                self._window_return.append(reward)
-            else:
-                self._window_return.append(0.0)
+            if not _driven(record, label):
+                self._window_return.append(reward if label.actor == "policy" else 0.0)
         end = self._train_start + (self._window + 1) * self.config.window_steps
         return self._window_done(end) if record.step >= end - 1 else []
 
@@ -266,6 +267,7 @@ class Session:
             "train_return": train_return,
             "falls": counters.falls,
             "override_share": counters.overridden / max(counters.steps, 1),
+            "intervention_share": counters.human / max(counters.steps, 1),
             "version": self._version,
         }
         counters.updates += 1
@@ -361,3 +363,8 @@ class Session:
             TRAIN, start_step * STEP_NS, self.seed + start_step, True, True, self.task.episode, 0, due
         )
         return [Announce(self.phase)]
+
+
+def _driven(record: StepRecord, label: Label) -> bool:
+    """Whether a person drove the base policy in this step."""
+    return label.actor == "human" and record.version == 0

@@ -13,6 +13,8 @@ class UpdateStats:
     """Control steps in the policy gradient."""
     overridden: int = 0
     """Control steps in which somebody else acted, at least in part."""
+    human: int = 0
+    """Of these, control steps in which a person drove."""
     lost: int = 0
     """Control steps whose successor did not arrive."""
     kl: float = 0.0

@@ -8,6 +8,7 @@ import queue
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from std_msgs.msg import Float32MultiArray, UInt8MultiArray
 from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.learning.config import load_learner
+from ros2_rl.learning.config import JUDGEMENTS, load_learner
 from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.finetune import FineTuning, Update
 from ros2_rl.learning.rollout import Batch
@@ -139,6 +140,8 @@ class LearnerNode(Node):
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
         for name in ("pause", "resume", "save", "rollback"):
             self.create_service(Trigger, f"learner/{name}", getattr(self, f"_{name}_service"))
+        for kind in JUDGEMENTS:
+            self.create_service(Trigger, f"learner/judge_{kind}", partial(self._judge, kind))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(0.02, self._collect_updates, clock=steady)
         self.create_timer(1.0, self._each_second, clock=steady)
@@ -262,6 +265,10 @@ class LearnerNode(Node):
         version = self._session.best_version
         self._work.put((Restore(version, 0), None))
         response.success, response.message = True, f"Version {version} acts again at the next control step."
+        return response
+
+    def _judge(self, kind: str, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = True, self._tuning.judge(kind, self._stamp)
         return response
 
     def _save(self) -> None:

@@ -24,7 +24,7 @@ from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.step_inputs import Inputs, StepInputs
 from ros2_rl.policy.runtime import PolicyFault, PolicyRuntime, Verdict
-from ros2_rl.policy.schedule import CommandInbox, MemoryGuard, NoiseSchedule
+from ros2_rl.policy.schedule import CommandInbox, DriverSchedule, MemoryGuard, NoiseSchedule
 from ros2_rl.policy.stats import TickStats
 from ros2_rl.policy.step import StepRecord, pack
 from ros2_rl.robots import NS_PER_S, load_robot
@@ -45,6 +45,7 @@ class PolicyExecutor(Node):
         low, high = np.array(list(task.command_ranges.values())).T
         self._commands = CommandInbox(low, high, self.runtime.step_ns, timeout_ns)
         self._noise, self._memory, self._stats = NoiseSchedule(), MemoryGuard(), TickStats()
+        self._driver = DriverSchedule()
         self._joints = list(robot.joints)
         self._since_ns = self._accepted = self._refused = self._faults = self._states = 0
         self._pending: int | None = None
@@ -142,7 +143,7 @@ class PolicyExecutor(Node):
         if self._memory.resets_at(stamp_ns):
             self.runtime.reset()
         try:
-            targets, record = self.runtime.tick(*inputs, self._noise.at(stamp_ns))
+            targets, record = self.runtime.tick(*inputs, self._noise.at(stamp_ns), self._driver.at(stamp_ns))
         except PolicyFault as fault:
             self._faults += 1
             self.get_logger().error(str(fault), throttle_duration_sec=1.0)
@@ -216,7 +217,9 @@ class PolicyExecutor(Node):
         self.runtime.promise(phase.adapter_at_step)
 
     def _on_mode(self, msg: DiagnosticStatus) -> None:
-        self._memory.on_mode(msg.message, int(status_values(msg).get("policy_from_ns", 0)))
+        values = status_values(msg)
+        self._memory.on_mode(msg.message, int(values.get("policy_from_ns", 0)))
+        self._driver.announce(int(values.get("human_from_ns", 0)), int(values.get("human_until_ns", 0)))
 
     # ---- once a second
 

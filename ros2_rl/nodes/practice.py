@@ -21,12 +21,14 @@ from ros2_rl.cdr import header_stamp
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.phase import IDLE, TRAIN, Phase
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import reliable, status_msg, to_ns, to_time
+from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_ns, to_time
 from ros2_rl.nodes.phases import follow_phases
+from ros2_rl.policy.schedule import DriverSchedule
 from ros2_rl.robots import BaseEstimate, load_robot
 from ros2_rl.tasks import load_task
 from ros2_rl.tasks.clock import STEP_NS, step_number
 from ros2_rl.tasks.practice import PhaseSchedule, PracticeCommands
+from ros2_rl.tasks.steering import Steering
 
 
 class Practice(Node):
@@ -39,8 +41,10 @@ class Practice(Node):
         if default not in (TRAIN, IDLE):
             raise ConfigError(f"The parameter default_phase is '{default}': set it to '{TRAIN}' or '{IDLE}'.")
         self._phases = PhaseSchedule(default)
+        ranges = load_task(self._value("task")).command_ranges
+        self._steering, self._driver = Steering(ranges), DriverSchedule()
         self._practice = PracticeCommands(
-            load_task(self._value("task")).command_ranges,
+            ranges,
             self._value("geofence_radius_m"),
             self._value("resample_s"),
             self._value("seed"),
@@ -74,11 +78,21 @@ class Practice(Node):
         self._commands = self.create_publisher(TwistStamped, "cmd_vel", reliable(1))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         follow_phases(self, lambda: self._stamp_ns, self._on_phase)
+        self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_mode, reliable(100, True))
+        self.create_subscription(TwistStamped, "teleop/cmd_vel", self._on_person, reliable(1))
         self.create_subscription(Odometry, "odom", self._on_odom, qos_profile_sensor_data, raw=True)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _on_phase(self, phase: Phase) -> None:
         self._phases.announce(phase)
+
+    def _on_mode(self, msg: DiagnosticStatus) -> None:
+        values = status_values(msg)
+        self._driver.announce(int(values.get("human_from_ns", 0)), int(values.get("human_until_ns", 0)))
+
+    def _on_person(self, msg: TwistStamped) -> None:
+        twist = msg.twist
+        self._steering.put(np.array((twist.linear.x, twist.linear.y, twist.angular.z)), self._stamp_ns)
 
     def _on_odom(self, raw: bytes) -> None:
         stamp_ns = header_stamp(raw)
@@ -95,7 +109,8 @@ class Practice(Node):
         self._refused += not finite
         self._stamp_ns, self._phase = stamp_ns, self._phases.at(stamp_ns)
         # Without a place the fence is off for this step; what is asked for stays the same.
-        command = self._practice.command(step_number(stamp_ns), self._phase, estimate if finite else None)
+        practised = self._practice.command(step_number(stamp_ns), self._phase, estimate if finite else None)
+        command = self._steering.choose(stamp_ns, self._driver.at(stamp_ns), practised)
         self._answer.header.stamp = odom.header.stamp
         twist = self._answer.twist
         twist.linear.x, twist.linear.y, twist.angular.z = command.tolist()
@@ -110,6 +125,7 @@ class Practice(Node):
             "announced_start_ns": latest.start_ns,
             "commands": self._answered,
             "returning": self._practice.returning,
+            "steered": self._steering.steered(self._stamp_ns),
             "odom_refused": self._refused,
         }
         level = DiagnosticStatus.OK if self._answered else DiagnosticStatus.STALE

@@ -240,6 +240,8 @@ class SupervisorNode(Node):
             since_ns=snapshot.since_ns,
             stamp_ns=snapshot.stamp_ns,
             policy_from_ns=snapshot.policy_from_ns,
+            human_from_ns=snapshot.human_from_ns,
+            human_until_ns=snapshot.human_until_ns,
             falls=snapshot.falls,
             overrides=snapshot.overrides,
             limited=snapshot.limited,

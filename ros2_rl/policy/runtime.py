@@ -88,7 +88,7 @@ class PolicyRuntime:
         self._clock = contract.clock
         self._latch = CommandLatch(self._clock)
         self.step_ns = round(contract.step_dt * NS_PER_S)
-        self.active = Active(0, self.base, _std(contract.log_std), 0)
+        self.active = self._driven = Active(0, self.base, _std(contract.log_std), 0)
         self._seed = seed
         self._observe = ObservationBuilder(contract, robot)
         self._map = ActionMap(contract, robot)
@@ -116,17 +116,24 @@ class PolicyRuntime:
         return stamp_ns // self.step_ns
 
     def tick(
-        self, state: RobotState, estimate: BaseEstimate | None, command: np.ndarray, noise: bool
+        self,
+        state: RobotState,
+        estimate: BaseEstimate | None,
+        command: np.ndarray,
+        noise: bool,
+        human: bool = False,
     ) -> tuple[JointCommand, StepRecord]:
         """One control step: targets in robot order and the record of the step.
 
-        ``command`` is (vx, vy, yaw rate). In the record, action, mean and std are in the
+        ``command`` is (vx, vy, yaw rate). ``human``: a person drives, so the base acts, without noise,
+        whatever was learned. In the record, action, mean and std are in the
         policy's joint order, as the network gives them.
 
         Raises:
             PolicyFault: the network's answer is not finite; its memory is cleared.
         """
-        step, active = self.step_of(state.stamp_ns), self.active
+        step, active = self.step_of(state.stamp_ns), self._driven if human else self.active
+        noise = noise and not human
         command = self._latch.follow(step, command)
         clock = self._clock.at(step, command)
         obs = self._observe.build(state, estimate, command, self._last_action, clock)
@@ -138,7 +145,7 @@ class PolicyRuntime:
         action = mean + std * self._normal(step) if noise else mean
         self._last_action = self._map.clip(action)
         targets = self._map.targets(self._last_action, state.q)
-        record = self._record(state, estimate, obs[0], (action, mean, std), command, clock)
+        record = self._record(active.version, state, estimate, obs[0], (action, mean, std), command, clock)
         return JointCommand(state.stamp_ns, targets, self._zeros, self._zeros, self.gains), record
 
     def submit(self, data: bytes) -> Verdict:
@@ -211,6 +218,7 @@ class PolicyRuntime:
 
     def _record(
         self,
+        version: int,
         state: RobotState,
         estimate: BaseEstimate | None,
         obs: np.ndarray,
@@ -222,7 +230,7 @@ class PolicyRuntime:
         return StepRecord(
             stamp_ns=state.stamp_ns,
             step=self.step_of(state.stamp_ns),
-            version=self.active.version,
+            version=version,
             obs=obs,
             action=action[0],
             mean=action[1],

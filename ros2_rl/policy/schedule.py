@@ -69,6 +69,20 @@ class NoiseSchedule:
         return bool(self._changes) and self._changes[0][0] <= stamp_ns and self._changes[0][1]
 
 
+class DriverSchedule:
+    """Whether a person drives, by stamp, as the supervisor announces it ahead."""
+
+    def __init__(self) -> None:
+        self._from_ns = self._until_ns = 0
+
+    def announce(self, from_ns: int, until_ns: int) -> None:
+        """A person drives from ``from_ns`` on (0: nobody does) until ``until_ns`` (0: not known yet)."""
+        self._from_ns, self._until_ns = from_ns, until_ns
+
+    def at(self, stamp_ns: int) -> bool:
+        return 0 < self._from_ns <= stamp_ns and not 0 < self._until_ns <= stamp_ns
+
+
 class MemoryGuard:
     """When the policy's memory starts: at the step from which the policy acts.
 

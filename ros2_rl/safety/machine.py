@@ -22,7 +22,7 @@ from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import SafetyConfig
 from ros2_rl.safety.guards import Reaction, Sample, Verdict
 from ros2_rl.safety.limiter import damping_command
-from ros2_rl.safety.modes import DAMPED, Mode, ModeRecord
+from ros2_rl.safety.modes import DAMPED, Actor, Mode, ModeRecord
 from ros2_rl.safety.poses import PoseScript, StandingCheck, brace, lie_down, stand_up
 from ros2_rl.safety.recovery import RecoveryController
 from ros2_rl.safety.targets import TargetInbox
@@ -101,6 +101,8 @@ class ModeMachine:
             self._advance_stand(sample.state)
         elif self.mode is Mode.RECOVERY:
             self._advance_recovery(sample.state)
+        elif self.mode is Mode.POLICY:
+            self._advance_driver()
         elif self.mode is Mode.PASSIVE and not self._begun and self.stamp_ns >= self._stand_at_ns:
             self._begun = self._policy_wanted = True
             self.stand(sample.state, "autostart")
@@ -144,6 +146,33 @@ class ModeMachine:
         self._policy_wanted = True
         self._approach_policy()
         return self.record.policy_from_ns
+
+    def take_over(self) -> int:
+        """A person is to drive soon; returns the stamp from which on, ns.
+
+        It outlasts a recovery: the person has the robot again when it stands.
+        """
+        if self.record.human_from_ns == 0 or self.record.human_until_ns:
+            self.record.announce_person(self.record.human_from_ns or self._soon(), 0)
+        return self.record.human_from_ns
+
+    def give_back(self) -> int:
+        """The adapted policy is to act again soon; returns the stamp from which on, ns."""
+        if self.record.human_until_ns == 0:
+            self.record.announce_person(self.record.human_from_ns, self._soon())
+        return self.record.human_until_ns
+
+    def _soon(self) -> int:
+        """The first policy tick that everybody hears of in time."""
+        return -(-(self.stamp_ns + self._lead_ns) // self._step_ns) * self._step_ns
+
+    def _advance_driver(self) -> None:
+        record = self.record
+        if 0 < record.human_until_ns <= self.stamp_ns:
+            record.announce_person(0, 0)
+            record.change_driver(Actor.POLICY, "a person gave back")
+        elif 0 < record.human_from_ns <= self.stamp_ns and record.actor is not Actor.HUMAN:
+            record.change_driver(Actor.HUMAN, "a person took over")
 
     def _recover(self, cause: str) -> None:
         if self.sample is not None:

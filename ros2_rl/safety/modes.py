@@ -44,6 +44,10 @@ class Snapshot:
     """Stamp of the newest state."""
     policy_from_ns: int
     """Stamp from which the policy is to act, announced ahead; 0 while it is not known."""
+    human_from_ns: int
+    """Stamp from which a person drives the base policy, announced ahead; 0: nobody does."""
+    human_until_ns: int
+    """Stamp from which the adapted policy is to act again, announced ahead; 0 while not known."""
     falls: int
     overrides: int
     """How often recovery took the robot from the policy."""
@@ -57,6 +61,7 @@ class ModeRecord:
     def __init__(self) -> None:
         self.mode, self.reason, self.actor = Mode.PASSIVE, "started", Actor.SUPERVISOR
         self.since_ns = self.policy_from_ns = 0
+        self.human_from_ns = self.human_until_ns = 0
         self.falls = self.overrides = self.limited = 0
         self.revision = 0
         self._fallen = False
@@ -66,8 +71,22 @@ class ModeRecord:
         self.overrides += self.mode is Mode.POLICY and mode is Mode.RECOVERY
         if mode in (Mode.POLICY, Mode.STAND):
             self._fallen = False
-        self.actor = _actor(mode, human)
+        if mode in DAMPED:
+            self.human_from_ns = self.human_until_ns = 0
+        driven = mode is Mode.POLICY and 0 < self.human_from_ns <= stamp_ns
+        self.actor = Actor.HUMAN if driven else _actor(mode, human)
         self.mode, self.reason, self.since_ns, self.policy_from_ns = mode, reason, stamp_ns, 0
+        self.revision += 1
+
+    def announce_person(self, from_ns: int, until_ns: int) -> None:
+        """Say from and until which stamp a person drives; see :class:`Snapshot`."""
+        if (from_ns, until_ns) != (self.human_from_ns, self.human_until_ns):
+            self.human_from_ns, self.human_until_ns = from_ns, until_ns
+            self.revision += 1
+
+    def change_driver(self, actor: Actor, reason: str) -> None:
+        """The policy goes on under another driver."""
+        self.actor, self.reason = actor, reason
         self.revision += 1
 
     def announce(self, policy_from_ns: int) -> None:
@@ -91,6 +110,8 @@ class ModeRecord:
             self.since_ns,
             stamp_ns,
             self.policy_from_ns,
+            self.human_from_ns,
+            self.human_until_ns,
             self.falls,
             self.overrides,
             self.limited,

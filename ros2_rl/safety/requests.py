@@ -56,10 +56,24 @@ def reset(machine: ModeMachine, inbox: TargetInbox) -> Result:
     return True, "PASSIVE: call stand, then arm."
 
 
+def take_over(machine: ModeMachine, inbox: TargetInbox) -> Result:
+    if machine.mode not in (Mode.POLICY, Mode.RECOVERY):
+        return False, f"There is no policy to drive, the mode is {machine.mode}: call stand, then arm."
+    return True, f"You drive the base policy from stamp {machine.take_over() / NS_PER_S:.3f} s on."
+
+
+def give_back(machine: ModeMachine, inbox: TargetInbox) -> Result:
+    if machine.record.human_from_ns == 0:
+        return False, "Nobody has taken over, so there is nothing to give back."
+    return True, f"The adapted policy acts from stamp {machine.give_back() / NS_PER_S:.3f} s on."
+
+
 REQUESTS: dict[str, Callable[[ModeMachine, TargetInbox], Result]] = {
     "arm": arm,
     "stand": stand,
     "damp": damp,
     "estop": estop,
     "reset": reset,
+    "take_over": take_over,
+    "give_back": give_back,
 }

@@ -115,7 +115,7 @@ class Supervisor:
         return self.answer()
 
     def request(self, event: str) -> tuple[bool, str]:
-        """Do ``arm``, ``stand``, ``damp``, ``estop`` or ``reset``: was it done, and a sentence.
+        """Do one of ``REQUESTS`` (``arm``, ``stand``, ...): was it done, and a sentence.
 
         The next :meth:`answer` follows it.
 

@@ -17,7 +17,7 @@ from ros2_rl.learning.phase import IDLE, Phase
 from ros2_rl.paths import share_path
 from ros2_rl.policy.onnx_policy import load_equipped
 from ros2_rl.policy.runtime import PolicyRuntime
-from ros2_rl.policy.schedule import MemoryGuard, NoiseSchedule
+from ros2_rl.policy.schedule import DriverSchedule, MemoryGuard, NoiseSchedule
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.robots import BaseEstimate, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import load_safety
@@ -28,6 +28,7 @@ from ros2_rl.sim.perturbations import Perturbations
 from ros2_rl.sim.plant import Plant
 from ros2_rl.tasks import Task
 from ros2_rl.tasks.practice import PracticeCommands
+from ros2_rl.tasks.steering import Steering
 
 RECOVERY_POLICY = ("config", "policies", "recovery.onnx")
 
@@ -56,7 +57,8 @@ class Robot:
         self.practice = PracticeCommands(self.task.command_ranges, seed=self.seed)
         self.phase = Phase(IDLE, 0)
         self._next: list[Phase] = []
-        self._noise, self._memory = NoiseSchedule(), MemoryGuard()
+        self._noise, self._memory, self._driver = NoiseSchedule(), MemoryGuard(), DriverSchedule()
+        self.steering = Steering(self.task.command_ranges)
         self._command = np.zeros(3)
         self._revision = -1
 
@@ -91,9 +93,11 @@ class Robot:
         self.runtime.swap_if_due(step)
         if self._memory.resets_at(state.stamp_ns):
             self.runtime.reset()
-        answer = self.runtime.tick(state, estimate, self._command, self._noise.at(state.stamp_ns))
+        noise, human = self._noise.at(state.stamp_ns), self._driver.at(state.stamp_ns)
+        answer = self.runtime.tick(state, estimate, self._command, noise, human)
         # As on the graph, the executor uses the command of the control step before.
-        self._command = self.practice.command(step, self.phase, estimate)
+        practised = self.practice.command(step, self.phase, estimate)
+        self._command = self.steering.choose(state.stamp_ns, human, practised)
         return answer
 
     def _labels(self) -> list[Label]:
@@ -102,6 +106,7 @@ class Robot:
         self._revision = self.supervisor.revision
         snapshot = self.supervisor.snapshot()
         self._memory.on_mode(str(snapshot.mode), snapshot.policy_from_ns)
+        self._driver.announce(snapshot.human_from_ns, snapshot.human_until_ns)
         return [Label(snapshot.stamp_ns, str(snapshot.actor), snapshot.falls)]
 
 
