@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 PACKAGE = "ros2_rl"
 NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
-    "learner", "console", "recorder",
+    "learner", "console", "teleop", "recorder",
 )  # fmt: skip
 TOOLS = {"import_policy": "importing.cli", "recover": "recording.recover"}
 """Programs that are no nodes, and the modules that they are in."""

@@ -32,6 +32,14 @@ _LEARNING = (
     ("Roll back", "learner/rollback", "make the best adapter that was evaluated act again"),
 )
 
+_DRIVING = (
+    ("Take over", "supervisor/take_over", "you drive the base policy; it stands when you do not steer"),
+    ("Give back", "supervisor/give_back", "the adapted policy goes on"),
+    ("Success", "learner/judge_success", "what it has just done was good"),
+    ("Not good", "learner/judge_not_good", "what it has just done was not good"),
+    ("Failure", "learner/judge_failure", "what it has just done must not happen"),
+)
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -63,15 +71,30 @@ class Page:
         self._mode, self._health = gui.add_markdown("waiting for the robot"), gui.add_markdown("")
         for label, request, colour, hint in _BUTTONS:
             gui.add_button(label, color=colour, hint=hint).on_click(_asks(ask, request))
+        self._driving(ask)
         with gui.add_folder("Learning"):
             self._learning = gui.add_markdown("")
-            for label, request, hint in _LEARNING:
-                gui.add_button(label, hint=hint).on_click(_asks(ask, request))
+            self._buttons(ask, _LEARNING)
         self._plots = Plots(gui)
         self._knobs(ask, knobs)
         with gui.add_folder("View"):
             self._follow = gui.add_checkbox("Camera follows", True)
             self._answers = gui.add_markdown("")
+
+    def _buttons(self, ask: Ask, buttons: Sequence[tuple[str, str, str]]) -> None:
+        for label, request, hint in buttons:
+            self._client.gui.add_button(label, hint=hint).on_click(_asks(ask, request))
+
+    def _driving(self, ask: Ask) -> None:
+        """Velocities as a person asks for them, while *Steer* is ticked."""
+        gui, self._ask = self._client.gui, ask
+        with gui.add_folder("Drive and judge"):
+            self._steer = gui.add_checkbox("Steer", False, hint="your velocities in place of practice")
+            self._sticks = [
+                gui.add_slider(name, -full, full, full / 20.0, 0.0)
+                for name, full in (("forward, m/s", 1.0), ("sideways, m/s", 0.3), ("turn, rad/s", 0.8))
+            ]
+            self._buttons(ask, _DRIVING)
 
     def _knobs(self, ask: Ask, knobs: Sequence[Knob]) -> None:
         if not knobs:
@@ -118,6 +141,8 @@ class Page:
             poses: positions and quaternions of the shapes in the base frame.
             now_s: the console's wall time.
         """
+        if self._steer.value:
+            self._ask("drive/velocity", tuple(float(stick.value) for stick in self._sticks))
         with self._client.atomic():
             self._move(view, poses)
             self._tell(view, now_s)

@@ -14,14 +14,18 @@ _PLOTS = {
         ("pre-trained", "pretrained", _GREEN),
         ("zero-shot", "zero_shot", _GREY),
     ),
-    "Safety": (("falls", "progress/falls", _RED), ("override share, %", "progress/override_share", _ORANGE)),
+    "Safety": (
+        ("falls", "progress/falls", _RED),
+        ("override share, %", "progress/override_share", _ORANGE),
+        ("intervention share, %", "progress/intervention_share", _BLUE),
+    ),
     "Change": (("KL to base", "update/kl_to_base", _BLUE), ("action rate", "update/action_rate", _ORANGE)),
     "State to command, ms": (
         ("median", "state_to_command_ms_p50", _BLUE),
         ("99 %", "state_to_command_ms_p99", _RED),
     ),
 }
-_SCALE = {"progress/override_share": 100.0}
+_SCALE = {"progress/override_share": 100.0, "progress/intervention_share": 100.0}
 
 
 class Plots:

@@ -110,6 +110,7 @@ class Session:
         self._window = 0
         self._window_return: list[float] = []
         self._finishing = ""
+        self._driven_since: int | None = None
 
     # ------------------------------------------------------------------ input
 
@@ -196,6 +197,7 @@ class Session:
         counters.lost += after.step - record.step - 1
         counters.falls += label_after.falls - label.falls
         driven = _driven(record, label)
+        self._driven_since = (self._driven_since or record.stamp_ns) if driven else None
         counters.human += driven
         counters.overridden += label.actor != "policy" and not driven
         if after.step == record.step + 1:
@@ -238,6 +240,18 @@ class Session:
         return round(self.task.episode / self.task.step_dt)
 
     @property
+    def intervention_share(self) -> float:
+        """Share of the control steps since training began in which a person drove."""
+        return self.counters.human / max(self.counters.steps, 1)
+
+    @property
+    def driven_s(self) -> float:
+        """How long a person has been driving without a break, s of robot time; 0 when nobody is."""
+        if not self._held or self._driven_since is None:
+            return 0.0
+        return (self._held[-1].stamp_ns - self._driven_since) * 1e-9
+
+    @property
     def best_version(self) -> int:
         """Version with the best look so far; 0 is the base."""
         return self._best[1]
@@ -267,7 +281,7 @@ class Session:
             "train_return": train_return,
             "falls": counters.falls,
             "override_share": counters.overridden / max(counters.steps, 1),
-            "intervention_share": counters.human / max(counters.steps, 1),
+            "intervention_share": self.intervention_share,
             "version": self._version,
         }
         counters.updates += 1

@@ -23,13 +23,13 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float32MultiArray
-from std_srvs.srv import Trigger
 
 from ros2_rl.console.geometry import RobotGeometry
 from ros2_rl.console.page import Knob
 from ros2_rl.console.server import ConsoleServer
 from ros2_rl.console.view import View
 from ros2_rl.nodes._main import run
+from ros2_rl.nodes.asking import Asking
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_values
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.polling import Gate, PolledInput
@@ -51,7 +51,7 @@ class ConsoleNode(Node):
         self._order = JointOrder(robot.joints)
         self.view = View(robot.default_pose.copy(), np.zeros(len(robot.feet)))
         self._asked: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._trigger_clients: dict[str, Client] = {}
+        self._asking = Asking(self, self._note)
         self.server = ConsoleServer(
             RobotGeometry(robot.urdf, robot.joints), robot.feet, lambda *asked: self._asked.put(asked),
             self._value("host"), self._value("port"), self._value("token"),
@@ -98,6 +98,7 @@ class ConsoleNode(Node):
         self.create_subscription(DiagnosticStatus, "learner/report", self._on_report, latched)
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
         follow_phases(self, lambda: 0, lambda phase: setattr(self.view, "phase", phase.name))
+        self._pub_command = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
         self._set_knob: Client = self.create_client(SetParameters, "sim_bridge/set_parameters")
         self.create_timer(_DRAW_S, self._draw, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -150,19 +151,16 @@ class ConsoleNode(Node):
         kind, _, name = request.partition("/")
         if kind == "sim":
             self._turn_knob(name, value)
+        elif kind == "drive":
+            self._drive(value)
         else:
-            self._trigger(request)
+            self._asking.ask(request)
 
-    def _trigger(self, service: str) -> None:
-        client = self._trigger_clients.get(service)
-        if client is None:
-            client = self._trigger_clients[service] = self.create_client(Trigger, service)
-        if not client.service_is_ready() and not client.wait_for_service(0.5):
-            self.view.notes.append(f"{service}: nobody offers it; is its node running?")
-            return
-        client.call_async(Trigger.Request()).add_done_callback(
-            lambda future: self._note(service, future.result().message)
-        )
+    def _drive(self, velocity: tuple[float, float, float]) -> None:
+        msg = TwistStamped()
+        msg.header.stamp, msg.header.frame_id = self.get_clock().now().to_msg(), "base_link"
+        msg.twist.linear.x, msg.twist.linear.y, msg.twist.angular.z = velocity
+        self._pub_command.publish(msg)
 
     def _turn_knob(self, name: str, value: float) -> None:
         if not self._set_knob.service_is_ready():

@@ -36,6 +36,8 @@ from ros2_rl.tasks import load_task
 
 _GIVEN_UP, _FAREWELL = ("DAMPING", "ESTOP"), "shutting down"
 """Modes of the supervisor that end a run, and the reason with which it leaves by itself."""
+_PATIENCE_S = 60.0
+"""Robot time after which a person who still drives is reminded, s."""
 _GRACE_S = 10.0
 """Wall time without any control step after which the learner says that it waits."""
 
@@ -299,7 +301,11 @@ class LearnerNode(Node):
                 DiagnosticStatus.WARN,
                 f"no policy/step for {silent:.0f} s: is the executor running?",
             )
+        elif self._session.driven_s > _PATIENCE_S:
+            level = DiagnosticStatus.WARN
+            message = f"a person has been driving for {self._session.driven_s:.0f} s; learning waits for them"
         values = {
+            "intervention_share": f"{self._session.intervention_share:.4f}",
             "robot_minutes": f"{self._session.robot_minutes:.2f}",
             "adapter_version": self._tuning.version,
             "paused": self._session.paused,

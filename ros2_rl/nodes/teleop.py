@@ -1,0 +1,124 @@
+"""Node ``teleop``: a person steers, takes over, gives back and judges, with a pad or a keyboard.
+
+It says ``teleop/cmd_vel`` while the person asks for a velocity, and calls services for the rest.
+Whether a person's command holds is decided by ``practice``, whether a person drives by ``supervisor``.
+"""
+
+import select
+import sys
+import termios
+import time
+import tty
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Joy
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.nodes._main import run
+from ros2_rl.nodes.asking import Asking
+from ros2_rl.nodes.conversions import reliable, status_msg
+from ros2_rl.teleop.config import REQUESTS, KeyboardConfig, PadConfig, load_teleop
+from ros2_rl.teleop.intent import Intent, Keyboard, Pad
+
+_PERIOD_S = 0.05
+_HELP = "w/s forward, q/e sideways, a/d turn; t take over, g give back, y/n/x judge, space stops, Ctrl-C ends"
+
+
+class Teleop(Node):
+    """Passes on what a person wants."""
+
+    def __init__(self) -> None:
+        super().__init__("teleop")
+        text = "mapping, as in config/teleop: pad, go2_remote or keyboard"
+        self.declare_parameter("device", "pad", ParameterDescriptor(description=text, read_only=True))
+        config = load_teleop(self.get_parameter("device").value)
+        self._pad = Pad(config) if isinstance(config, PadConfig) else None
+        self._keys = _Terminal(config) if isinstance(config, KeyboardConfig) else None
+        self._asking = Asking(self, self._answered)
+        self._sent = 0
+        self._pub_command = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
+        self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        if self._pad is not None:
+            self.create_subscription(Joy, "joy", self._on_joy, qos_profile_sensor_data)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_PERIOD_S, self._on_time, clock=steady)
+        self.create_timer(1.0, self._each_second, clock=steady)
+
+    def close(self) -> None:
+        if self._keys is not None:
+            self._keys.close()
+
+    def _on_joy(self, msg: Joy) -> None:
+        assert self._pad is not None
+        self._follow(self._pad.update(msg.axes, msg.buttons, time.monotonic()))
+
+    def _on_time(self) -> None:
+        if self._keys is not None:
+            self._follow(self._keys.read(time.monotonic()))
+
+    def _follow(self, intent: Intent) -> None:
+        if intent.velocity is not None:
+            msg = TwistStamped()
+            msg.header.stamp = self.get_clock().now().to_msg()
+            msg.header.frame_id = "base_link"
+            msg.twist.linear.x, msg.twist.linear.y, msg.twist.angular.z = intent.velocity.tolist()
+            self._pub_command.publish(msg)
+            self._sent += 1
+        for request in intent.requests:
+            self._asking.ask(REQUESTS[request])
+
+    def _answered(self, service: str, answer: str) -> None:
+        self.get_logger().info(f"{service}: {answer}")
+
+    def _each_second(self) -> None:
+        fault = self._pad.look(time.monotonic()) if self._pad is not None else ""
+        level = DiagnosticStatus.WARN if fault else DiagnosticStatus.OK
+        status = status_msg("teleop", fault or "a person can steer", level, commands=self._sent)
+        msg = DiagnosticArray(status=[status])
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._pub_diagnostics.publish(msg)
+
+
+class _Terminal:
+    """Keys of the terminal this was started in, without waiting for Return.
+
+    Raises:
+        ConfigError: there is no terminal.
+    """
+
+    def __init__(self, config: KeyboardConfig):
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                "There is no terminal to read keys from; start `ros2 run ros2_rl teleop` in one of your own."
+            )
+        self._keyboard = Keyboard(config)
+        self._before: list[Any] = termios.tcgetattr(sys.stdin)
+        tty.setcbreak(sys.stdin)
+        print(_HELP, flush=True)
+
+    def read(self, now_s: float) -> Intent:
+        """Take what was typed since the last call."""
+        while select.select([sys.stdin], [], [], 0.0)[0]:
+            key = sys.stdin.read(1)
+            if not key:
+                break
+            self._keyboard.press(key, now_s)
+        return self._keyboard.intent(now_s)
+
+    def close(self) -> None:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``ros2 run ros2_rl teleop``."""
+    return run(Teleop, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
