@@ -106,6 +106,21 @@ def test_phases_begin_at_their_stamps(robot: FakeRobot) -> None:
     assert all(len(set(map(str, answers))) == 1 for answers in robot.commands.values())
 
 
+def test_a_person_steers_and_practice_goes_on_when_they_stop() -> None:
+    robot = FakeRobot("-p", "seed:=5")
+    person = robot.node.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
+    robot.wait_for_readers("teleop/cmd_vel")
+    robot.ask(START_NS)
+    wanted = TwistStamped()
+    wanted.twist.linear.x = 0.25
+    person.publish(wanted)
+    robot.wait(lambda: robot.diagnostics[2].get("steered") == "True", "diagnostics")
+    np.testing.assert_array_equal(robot.ask(START_NS + STEP_NS), (0.25, 0.0, 0.0))
+    later = START_NS + 50 * STEP_NS
+    np.testing.assert_array_equal(robot.ask(later), expected(later, Phase(TRAIN, START_NS)))
+    assert robot.close()[0] == 0
+
+
 def test_a_phase_that_has_begun_when_it_is_heard_is_followed_and_told_about() -> None:
     robot = FakeRobot("-p", "seed:=5")
     robot.ask(START_NS + 50 * STEP_NS)

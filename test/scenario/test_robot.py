@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ros2_rl.learning.config import load_learner
+from ros2_rl.learning.events import Label
 from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.phase import EVALUATE, TRAIN, Phase
 from ros2_rl.learning.session import SessionConfig
@@ -111,3 +112,32 @@ def test_perturbations_do_not_leak_into_the_nominal_robot():
     machine.announce(Phase(EVALUATE, 2_000_000_000, 1, gap=False))
     walk(machine, 3.0)
     assert machine.plant.perturbations == Perturbations()
+
+
+def test_a_person_takes_over_twice_and_no_step_is_unlabelled():
+    machine, labels, records = robot(gap="default"), [Label(0, "supervisor", 0)], []
+    tuning = FineTuning(
+        SessionConfig(minutes=1.0), load_learner("slowrl"), TASK, machine.robot, TASK.policy_path,
+        TASK.critic_path, 1,
+    )  # fmt: skip
+    machine.runtime.submit(tuning.initial().to_bytes())
+    machine.announce(Phase(TRAIN, 4_000_000_000, 1, True, True))
+    for step in range(50 * 20):
+        if step in (300, 700):
+            assert machine.supervisor.request("take_over")[0]
+        if step in (450, 850):
+            assert machine.supervisor.request("give_back")[0]
+        if 300 < step < 450:
+            machine.steering.put(np.array((0.4, 0.0, 0.2)), machine.plant.stamp_ns)
+        record, news = machine.step()
+        records.append(record)
+        labels += news
+    driven = 0
+    for record in records:
+        (actor,) = [label.actor for label in labels if label.stamp_ns <= record.stamp_ns][-1:]
+        assert (actor == "human") == (record.version == 0 and record.step > 200)
+        if actor == "human":
+            driven += 1
+            assert not record.std.any(), "a person's steps are not explored in"
+    assert driven == 300
+    assert machine.supervisor.snapshot().falls == 0
