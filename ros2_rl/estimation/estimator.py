@@ -13,6 +13,7 @@ from ros2_rl.estimation.filter import VelocityFilter
 from ros2_rl.estimation.kinematics import FootKinematics
 from ros2_rl.estimation.params import EstimatorParams
 from ros2_rl.estimation.pose import PoseTracker
+from ros2_rl.estimation.rotation import cross_matrix, rotation_matrix
 from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotDescription, RobotState
 
 _NEW_TIME_S = 1.0
@@ -105,7 +106,7 @@ class Estimator:
     def _estimate(self, state: RobotState) -> BaseEstimate:
         dt = self._elapsed(state.stamp_ns)
         quat = state.quat / math.sqrt(state.quat.dot(state.quat))
-        rotation, spin = rotation_matrix(quat), _cross_matrix(state.gyro)
+        rotation, spin = rotation_matrix(quat), cross_matrix(state.gyro)
         self._kinematics.update(state.q)
         self._feel(state, rotation[2], dt)
         self._predict(dt, state.accel, rotation[2], spin)
@@ -174,21 +175,3 @@ class Estimator:
         zero, level = np.zeros(3), np.array((1.0, 0.0, 0.0, 0.0))
         feet = np.zeros(len(self._robot.feet))
         return BaseEstimate(0, zero, level, zero, zero, feet, np.diag(self._filter.var))
-
-
-def rotation_matrix(quat: np.ndarray) -> np.ndarray:
-    """Base to world, (3, 3), of a unit quaternion (w, x, y, z)."""
-    w, x, y, z = quat.tolist()
-    return np.array(
-        (
-            (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-            (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-            (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-        )
-    )
-
-
-def _cross_matrix(vector: np.ndarray) -> np.ndarray:
-    """The matrix of ``vector x``, (3, 3)."""
-    x, y, z = vector.tolist()
-    return np.array(((0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0)))
