@@ -220,6 +220,10 @@ class PolicyExecutor(Node):
         values = status_values(msg)
         self._memory.on_mode(msg.message, int(values.get("policy_from_ns", 0)))
         self._driver.announce(int(values.get("human_from_ns", 0)), int(values.get("human_until_ns", 0)))
+        distrusted = int(values.get("distrusted", -1))
+        if self.runtime.distrust(distrusted, self.runtime.step_of(max(self._last_stamp, 0)) + 1):
+            self.get_logger().warning(f"The supervisor distrusts adapter {distrusted}: the base acts again.")
+            self._announce(f"reverted: adapter {distrusted} is distrusted", DiagnosticStatus.WARN)
 
     # ---- once a second
 

@@ -70,10 +70,15 @@ class PolledInput:
 
     def last(self) -> Any | None:
         """The newest message that has come since, deserialised alone; what came before it is let go."""
+        raw = self.last_raw()
+        return None if raw is None else deserialize_message(raw, self._type)
+
+    def last_raw(self) -> bytes | None:
+        """As :meth:`last`, as it came."""
         self._drain()
         raw = self._raws[-1] if self._raws else None
         self._raws.clear()
-        return None if raw is None else deserialize_message(raw, self._type)
+        return raw
 
     def at(self, stamp_ns: int) -> Any | None:
         """The message of exactly this stamp, if it is there."""

@@ -12,11 +12,11 @@ from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
 from ros2_rl.nodes.conversions import reliable
 from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotDescription, RobotState
-from ros2_rl.sim.perturbations import SensorNoise
+from ros2_rl.sim.perturbations import Perturbations, SensorNoise
 
 CLOCK_NS, TRUTH_NS, BATTERY_NS = 50_000_000, 20_000_000, NS_PER_S
 """Periods in robot time."""
-_BATTERY_V = 28.8
+_EMPTY_V, _FULL_V = 24.0, 28.8
 
 
 class RobotTopics:
@@ -29,6 +29,7 @@ class RobotTopics:
         self._pub_joints = node.create_publisher(JointState, "joint_states", sensor)
         self._pub_truth = node.create_publisher(Odometry, "ground_truth/odom", sensor)
         self._pub_battery = node.create_publisher(BatteryState, "battery_state", reliable(1))
+        self._pub_temperatures = node.create_publisher(Float32MultiArray, "joint_temperatures", reliable(1))
         self._pub_clock = node.create_publisher(Clock, "/clock", reliable(10))
         self._imu, self._joints = Imu(), JointState(name=list(robot.joints))
         self._imu.header.frame_id = robot.imu_link
@@ -43,8 +44,12 @@ class RobotTopics:
         self._feet.layout.dim += self._feet_stamp
         self._truth, self._clock = Odometry(child_frame_id=robot.base_link), Clock()
         self._truth.header.frame_id = "odom"
-        self._battery = BatteryState(voltage=_BATTERY_V, percentage=1.0, present=True)
+        self._battery = BatteryState(present=True)
         self._battery.power_supply_status = BatteryState.POWER_SUPPLY_STATUS_DISCHARGING
+        self._temperatures = Float32MultiArray()
+        self._temperatures.layout.dim = [
+            MultiArrayDimension(label=joint, size=1, stride=1) for joint in robot.joints
+        ]
 
     @property
     def readers(self) -> tuple[int, ...]:
@@ -83,14 +88,22 @@ class RobotTopics:
         _vector(msg.twist.twist.angular, truth.ang_vel)
         self._pub_truth.publish(msg)
 
-    def publish_slow(self, stamp_ns: int) -> None:
-        """The clock and the battery, when it is their turn; the battery of a simulation is full."""
+    def publish_slow(self, stamp_ns: int, perturbations: Perturbations) -> None:
+        """The clock, the battery and the motors' temperatures, when it is their turn."""
         if stamp_ns % CLOCK_NS == 0:
             _stamp(self._clock.clock, stamp_ns)
             self._pub_clock.publish(self._clock)
         if stamp_ns % BATTERY_NS == 0:
-            _stamp(self._battery.header.stamp, stamp_ns)
-            self._pub_battery.publish(self._battery)
+            self._publish_health(stamp_ns, perturbations)
+
+    def _publish_health(self, stamp_ns: int, perturbations: Perturbations) -> None:
+        battery, share = self._battery, perturbations.battery_share
+        _stamp(battery.header.stamp, stamp_ns)
+        battery.percentage, battery.voltage = share, _EMPTY_V + share * (_FULL_V - _EMPTY_V)
+        self._pub_battery.publish(battery)
+        motors = self._temperatures
+        motors.data = [perturbations.motor_temperature_c] * len(motors.layout.dim)
+        self._pub_temperatures.publish(motors)
 
 
 def _stamp(stamp, stamp_ns: int) -> None:

@@ -222,7 +222,7 @@ class SimBridge(Node):
             self._states += 1
         if stamp_ns % TRUTH_NS == 0 and self._topics.truth_has_readers:
             self._topics.publish_truth(plant.truth())
-        self._topics.publish_slow(stamp_ns)
+        self._topics.publish_slow(stamp_ns, plant.perturbations)
 
     # ---- what others ask for
 

@@ -18,14 +18,15 @@ from std_srvs.srv import Trigger
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg
+from ros2_rl.nodes.hearing import Hearing
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.paths import share_path
 from ros2_rl.policy.onnx_policy import load_equipped
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotState
 from ros2_rl.safety.config import load_safety
-from ros2_rl.safety.guards import Reaction
 from ros2_rl.safety.learned import load_recovery
 from ros2_rl.safety.modes import Mode
+from ros2_rl.safety.reaction import OK, Reaction, Verdict
 from ros2_rl.safety.recovery import RecoveryController
 from ros2_rl.safety.requests import REQUESTS
 from ros2_rl.safety.supervisor import Supervisor
@@ -49,6 +50,7 @@ class SupervisorNode(Node):
         self._refuse_beside_another()
         robot, lockstep = load_equipped(self._value("robot"), self._value("policy")), self._value("lockstep")
         config = load_safety(robot.name)
+        self._rules, self._step_ns = config.guards, round(self._value("policy_step_s") * NS_PER_S)
         self.supervisor = self._build(robot, config, lockstep)
         self._order = JointOrder(robot.joints)
         self._msg = JointState(name=list(robot.joints))
@@ -56,9 +58,10 @@ class SupervisorNode(Node):
         self._heard = False
         self._quiet = self._waited = self._rivalled = 0
         period = 0.25 if lockstep else 0.01
-        silence = self._value("lockstep_timeout_s") if lockstep else config.stale.state_s
+        silence = self._value("lockstep_timeout_s") if lockstep else self._rules.state_silence.after_s
         self._patience = max(round(silence / period), 1)
         self._silence_s = silence
+        self._learner_quiet = -1
         self._connect(robot, period)
         # What has been made so far stays; a collector that walks through it would delay commands.
         gc.collect()
@@ -109,7 +112,7 @@ class SupervisorNode(Node):
             robot,
             config,
             RecoveryController(robot, config, learned),
-            step_ns=round(self._value("policy_step_s") * NS_PER_S),
+            step_ns=self._step_ns,
             lockstep=lockstep,
             autostart=self._value("autostart"),
         )
@@ -122,6 +125,8 @@ class SupervisorNode(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         for name in REQUESTS:
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
+        self._topic = self.resolve_topic_name("joint_commands")
+        self._hearing = Hearing(self, robot, self.supervisor.senses)
         StateInput(self, robot, self._on_state)
         self.create_subscription(JointState, "policy/targets", self._on_target, reliable(1))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -146,6 +151,10 @@ class SupervisorNode(Node):
 
     def _on_state(self, state: RobotState) -> None:
         self._quiet, self._heard = 0, True
+        if not self._rivalled and self.count_publishers(self._topic) > 1:
+            self._stop_beside_another()
+        if state.stamp_ns % self._step_ns == 0:
+            self._hearing.look(state.stamp_ns)
         self._send(self.supervisor.on_state(state))
         self._tell()
 
@@ -174,15 +183,29 @@ class SupervisorNode(Node):
         self._quiet += 1
         self._waited = self._waited + 1 if self.supervisor.waiting else 0
         if self._heard and self._quiet == self._patience:
-            self._react(Reaction.DAMPING, f"no state for {self._silence_s:g} s")
+            cause = f"no state for {self._silence_s:g} s"
+            self._react(self._rules.state_silence.reaction, cause, "state silence")
         if self._waited == self._patience:
-            self._react(Reaction.HOLD, f"no target of the policy for {self._silence_s:g} s")
+            cause = f"no target of the policy for {self._silence_s:g} s"
+            self._react(Reaction.HOLD, cause, "target silence")
 
-    def _react(self, reaction: Reaction, cause: str) -> None:
-        self._send(self.supervisor.react(reaction, cause))
+    def _react(self, reaction: Reaction, cause: str, guard: str) -> None:
+        self._send(self.supervisor.react(reaction, cause, guard))
         self._tell()
 
+    def _watch_learner(self) -> None:
+        """Count the seconds without the learner, once it has been heard."""
+        heard, self._hearing.learner_heard = self._hearing.learner_heard, False
+        if not heard and self._learner_quiet < 0:
+            return
+        self._learner_quiet = 0 if heard else self._learner_quiet + 1
+        rule = self._rules.learner_silence
+        silent = self._learner_quiet >= rule.after_s
+        cause = f"the learner has been silent for {self._learner_quiet} s"
+        self.supervisor.panel.tell("learner", Verdict(rule.reaction, cause, "learner") if silent else OK)
+
     def _every_second(self) -> None:
+        self._watch_learner()
         self._refuse_second_writer()
         status = self._status()
         self._states.publish(status)
@@ -190,8 +213,14 @@ class SupervisorNode(Node):
         array_msg.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array_msg)
 
+    def _stop_beside_another(self) -> None:
+        """Stop at once if somebody else writes commands: nobody could say what comes out of two."""
+        self._rivalled = 1
+        cause = f"a second writer on {self._topic}"
+        self._react(self._rules.second_writer.reaction, cause, "second writer")
+
     def _refuse_second_writer(self) -> None:
-        """Damp at once and end soon if somebody else writes commands: nobody could say what comes out.
+        """End soon after a second writer was found.
 
         It stays for a few seconds, since discovery takes its time: should the other one be a supervisor
         as well, that one finds this one and refuses likewise.
@@ -199,13 +228,15 @@ class SupervisorNode(Node):
         Raises:
             ConfigError: that time is over.
         """
-        if not self._rivalled and self.count_publishers(self._commands.topic_name) < 2:
-            return
-        cause = f"a second writer on {self._commands.topic_name}"
-        self._react(Reaction.ESTOP, cause)
-        self._rivalled += 1
+        if self._rivalled:
+            self._rivalled += 1
+        elif self.count_publishers(self._topic) > 1:
+            self._stop_beside_another()
         if self._rivalled > _RIVAL_S:
-            raise ConfigError(f"There is {cause}: the robot is damped; end the other one, then start again.")
+            raise ConfigError(
+                f"There is a second writer on {self._topic}: the robot is damped; end the other one, "
+                "then start again."
+            )
 
     # ---- what goes out
 
@@ -245,6 +276,9 @@ class SupervisorNode(Node):
             falls=snapshot.falls,
             overrides=snapshot.overrides,
             limited=snapshot.limited,
+            guard=snapshot.guard,
+            tripped=", ".join(snapshot.tripped),
+            distrusted=snapshot.distrusted,
         )
 
 

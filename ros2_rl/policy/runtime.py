@@ -178,6 +178,16 @@ class PolicyRuntime:
         self.active = Active(new.version, new.policy, new.std, step)
         return self.active
 
+    def distrust(self, version: int, step: int) -> bool:
+        """Let the base act again from ``step`` on if an adapter of this version acts; whether it did.
+
+        The next adapter is taken as ever.
+        """
+        if version <= 0 or self.active.version != version:
+            return False
+        self.active = Active(0, self.base, _std(self.contract.log_std), step)
+        return True
+
     def due_version(self, step: int) -> int | None:
         """The version that was promised for ``step`` or earlier and has not come; None if none."""
         with self._lock:

@@ -1,33 +1,21 @@
 """Thresholds of the supervisor, read from ``config/safety/<robot>.yaml``.
 
 Every number has its unit in its name or description, a range, and in the YAML file one line
-of why. A number out of its range or a key that nobody reads is refused at start.
+of why; those of the guards are in ``rules.py``. A number out of its range or a key that nobody
+reads is refused at start.
 """
 
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import available, share_path
+from ros2_rl.safety.rules import GuardRules, Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TiltConfig(_Section):
-    """When a tilting robot is handed to recovery, and what counts as a fall."""
-
-    limit_deg: float = Field(ge=10, le=45, description="tilt at which recovery takes over, deg")
-    predicted_limit_deg: float = Field(ge=15, le=80, description="the same for the predicted tilt, deg")
-    lookahead_s: float = Field(ge=0, le=0.5, description="how far the tilt is predicted, s")
-    debounce_states: int = Field(ge=1, le=20, description="consecutive states above a limit")
-    fall_deg: float = Field(ge=45, le=120, description="tilt that counts as a fall, deg")
-
-
-class HandBackConfig(_Section):
+class HandBackConfig(Section):
     """When a robot counts as standing, so that a policy may have it."""
 
     tilt_deg: float = Field(ge=1, le=25, description="tilt below, deg")
@@ -38,36 +26,25 @@ class HandBackConfig(_Section):
     lead_s: float = Field(ge=0, le=1, description="announced this long before it happens, s")
 
 
-class JointConfig(_Section):
-    """Limits of joint commands and of plausible joint readings."""
+class JointConfig(Section):
+    """Limits of joint commands."""
 
     target_margin: float = Field(ge=0, le=0.2, description="targets stay this far inside the limits, rad")
     target_rate: float = Field(ge=5, le=500, description="fastest move of a target, rad/s")
     torque_share: float = Field(gt=0, le=1, description="predicted torque, share of the joint's limit")
-    position_fault: float = Field(ge=0.05, le=1, description="reading this far outside the limits, rad")
-    velocity_fault: float = Field(ge=1, le=10, description="reading above this multiple of the limit")
-    fault_states: int = Field(ge=1, le=100, description="consecutive implausible states")
 
 
-class StaleConfig(_Section):
-    """How old a message may be."""
-
-    state_s: float = Field(ge=0.005, le=1, description="no state for so long, s")
-    bad_states: int = Field(ge=1, le=20, description="consecutive non-finite states")
-    target_ticks: int = Field(ge=1, le=50, description="age of the policy's targets, policy ticks")
-    lie_down_after_s: float = Field(ge=0, le=60, description="standing without targets, s")
-
-
-class StandConfig(_Section):
+class StandConfig(Section):
     """How the robot is brought to the stand pose by position."""
 
     fold_s: float = Field(ge=0.2, le=5, description="from any pose to the folded one, s")
     stand_s: float = Field(ge=0.2, le=5, description="from the present pose to standing, s")
     brace_s: float = Field(ge=0.05, le=5, description="out of a gait to standing, s")
     direct_error: float = Field(gt=0, le=3, description="no folding when joints are this near, rad")
+    lie_down_after_s: float = Field(ge=0, le=60, description="standing without targets, s")
 
 
-class RecoveryConfig(_Section):
+class RecoveryConfig(Section):
     """Attempts to get up again, in order; after the last one the robot is left damped."""
 
     attempts: tuple[Literal["learned", "scripted"], ...] = Field(min_length=1, max_length=10)
@@ -78,22 +55,22 @@ class RecoveryConfig(_Section):
         ge=60, le=180, description="tilt beyond which the robot is rolled over first, deg"
     )
     roll_pause_s: float = Field(ge=0, le=10, description="shortest time between two rolls, s")
+    fall_deg: float = Field(ge=45, le=120, description="tilt that counts as a fall, deg")
 
 
-class AutostartConfig(_Section):
+class AutostartConfig(Section):
     """Stamps at which a robot without an operator stands up and starts its policy."""
 
     stand_s: float = Field(ge=0, le=60, description="stamp of standing up, s")
     policy_s: float = Field(ge=0, le=120, description="earliest stamp of the policy, s")
 
 
-class SafetyConfig(_Section):
+class SafetyConfig(Section):
     """All thresholds of one robot's supervisor."""
 
-    tilt: TiltConfig
+    guards: GuardRules
     hand_back: HandBackConfig
     joints: JointConfig
-    stale: StaleConfig
     stand: StandConfig
     recovery: RecoveryConfig
     autostart: AutostartConfig

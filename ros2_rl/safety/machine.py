@@ -4,13 +4,14 @@
 
 What each reaction of a guard does:
 
-- HOLD (the policy's targets are stale or unusable): the robot is brought to a stand with the stand
-  gains, since legs that stop in the middle of a trot fall over, whereas a stand is stable without
-  anybody. Targets that come back give the policy the robot again where ``autostart`` is set;
-  otherwise a person arms it. If none come back the robot lies down and is damped. If it tilts
-  meanwhile, the tilt guard calls recovery as ever.
-- RECOVERY (the robot tilts): the recovery controller acts until the robot stands still, then the
-  policy goes on, or the robot stands if no policy is to act. After the last attempt: DAMPING.
+- HOLD (the policy's targets are stale or unusable, or what it goes by is): the robot is brought to a
+  stand with the stand gains, since legs that stop in the middle of a trot fall over, whereas a stand
+  is stable without anybody. Once nothing holds it any longer the policy gets the robot again where
+  ``autostart`` is set; otherwise a person arms it. If targets do not come back the robot lies down
+  and is damped. If it tilts meanwhile, the tilt guard calls recovery as ever.
+- LIE_DOWN (an empty battery, a hot motor): the robot lies down by itself and is damped.
+- RECOVERY (the robot tilts or lies): the recovery controller acts until the robot stands still, then
+  the policy goes on, or the robot stands if no policy is to act. After the last attempt: DAMPING.
 - DAMPING (the sensors cannot be trusted, states are lost): joints brake, nothing is held.
 - ESTOP (a person, a second writer): the same, outranks everything.
 """
@@ -20,11 +21,15 @@ from dataclasses import replace
 
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import SafetyConfig
-from ros2_rl.safety.guards import Reaction, Sample, Verdict
+from ros2_rl.safety.guards.attitude import HeightGuard
+from ros2_rl.safety.guards.base import Rule
+from ros2_rl.safety.guards.timing import TargetAgeGuard
 from ros2_rl.safety.limiter import damping_command
 from ros2_rl.safety.modes import DAMPED, Actor, Mode, ModeRecord
 from ros2_rl.safety.poses import PoseScript, StandingCheck, brace, lie_down, stand_up
+from ros2_rl.safety.reaction import OK, Reaction, Verdict
 from ros2_rl.safety.recovery import RecoveryController
+from ros2_rl.safety.senses import Sample
 from ros2_rl.safety.targets import TargetInbox
 
 
@@ -56,7 +61,9 @@ class ModeMachine:
         self._stand_at_ns = round(config.autostart.stand_s * NS_PER_S)
         self._policy_at_ns = round(config.autostart.policy_s * NS_PER_S) if autostart else 0
         self._lead_ns = round(config.hand_back.lead_s * NS_PER_S)
-        self._fall_angle = math.radians(config.tilt.fall_deg)
+        self._fall_angle = math.radians(config.recovery.fall_deg)
+        self._belly_m = config.guards.base_height.limit_m
+        self._belly = Rule(config.guards.base_height.after_s, 0.0)
         self._standing = StandingCheck(robot, config.hand_back)
         self.record = ModeRecord()
         self.sample: Sample | None = None
@@ -64,6 +71,8 @@ class ModeMachine:
         self._policy_wanted = self._policy_drove = self._policy_lost = False
         self._script: PoseScript | None = None
         self._lie_down_ns: int | None = None
+        self._landing = ""
+        self._verdict = OK
 
     @property
     def mode(self) -> Mode:
@@ -73,6 +82,19 @@ class ModeMachine:
     def stamp_ns(self) -> int:
         return 0 if self.sample is None else self.sample.state.stamp_ns
 
+    @property
+    def on_feet(self) -> bool:
+        """Whether the robot is meant to be on its feet."""
+        up = self.mode is Mode.STAND and not self._landing
+        return self.mode is Mode.POLICY or (
+            up and self._script is not None and self._script.done(self.stamp_ns)
+        )
+
+    @property
+    def held(self) -> str:
+        """Why no policy may act now; empty when it may."""
+        return self._verdict.cause if self._verdict.reaction >= Reaction.HOLD else ""
+
     # ---- what the supervisor drives
 
     def accept(self, sample: Sample) -> None:
@@ -80,25 +102,34 @@ class ModeMachine:
         self.sample = sample
         if self.mode in (Mode.STAND, Mode.RECOVERY):
             self._standing.update(sample)
-            if sample.tilt > self._fall_angle and self.mode is Mode.RECOVERY and self._policy_drove:
+            if self.mode is Mode.RECOVERY and self._policy_drove and self._lies(sample):
                 self.record.fall()
+
+    def obey(self, verdict: Verdict) -> None:
+        """Follow the guards' verdict on a state; while it holds, no policy starts."""
+        self._verdict = verdict
+        self.follow(verdict)
 
     def follow(self, verdict: Verdict) -> None:
         """Change the mode as a verdict asks, if it asks for more than is done already."""
         mode, reaction = self.mode, verdict.reaction
+        if reaction < Reaction.HOLD:
+            return
         if reaction is Reaction.ESTOP and mode is not Mode.ESTOP:
-            self.enter(Mode.ESTOP, verdict.cause)
+            self.enter(Mode.ESTOP, verdict.cause, guard=verdict.guard)
         elif reaction is Reaction.DAMPING and mode not in DAMPED:
-            self.enter(Mode.DAMPING, verdict.cause)
+            self.enter(Mode.DAMPING, verdict.cause, guard=verdict.guard)
         elif reaction is Reaction.RECOVERY and mode in (Mode.STAND, Mode.POLICY):
-            self._recover(verdict.cause)
+            self._recover(verdict)
+        elif reaction is Reaction.LIE_DOWN and mode in (Mode.STAND, Mode.POLICY) and not self._landing:
+            self._land(verdict.cause, verdict.guard)
         elif reaction is Reaction.HOLD and mode is Mode.POLICY:
-            self._hold(verdict.cause)
+            self._hold(verdict.cause, verdict.guard)
 
     def advance(self, sample: Sample) -> None:
         """Change the mode as time goes by."""
         if self.mode is Mode.STAND:
-            self._advance_stand(sample.state)
+            self._advance_stand()
         elif self.mode is Mode.RECOVERY:
             self._advance_recovery(sample.state)
         elif self.mode is Mode.POLICY:
@@ -120,10 +151,11 @@ class ModeMachine:
 
     # ---- changes of mode
 
-    def enter(self, mode: Mode, reason: str, human: bool = False) -> None:
+    def enter(self, mode: Mode, reason: str, human: bool = False, guard: str = "") -> None:
         """Change the mode, whatever it is."""
         self._standing.reset()
-        self.record.enter(mode, reason, self.stamp_ns, human)
+        self._landing = ""
+        self.record.enter(mode, reason, self.stamp_ns, human, guard)
         if mode in DAMPED:
             self._policy_wanted = self._policy_drove = False
 
@@ -174,25 +206,47 @@ class ModeMachine:
         elif 0 < record.human_from_ns <= self.stamp_ns and record.actor is not Actor.HUMAN:
             record.change_driver(Actor.HUMAN, "a person took over")
 
-    def _recover(self, cause: str) -> None:
-        if self.sample is not None:
-            self._recovery.start(self.sample.state)
-            self.enter(Mode.RECOVERY, cause)
+    def _recover(self, verdict: Verdict) -> None:
+        if self.sample is None:
+            return
+        self._belly.reset()
+        fallen = self.mode is Mode.POLICY and verdict.guard == HeightGuard.name
+        self._recovery.start(self.sample.state)
+        self.enter(Mode.RECOVERY, verdict.cause, guard=verdict.guard)
+        if fallen:
+            self.record.fall()
 
-    def _hold(self, cause: str) -> None:
+    def _lies(self, sample: Sample) -> bool:
+        """Whether the robot has fallen: on its side, or on its belly though nothing folds its legs."""
+        if sample.tick is not None and not self._recovery.scripted:
+            self._belly.update(sample.tick.height < self._belly_m, sample.state.stamp_ns)
+        return sample.tilt > self._fall_angle or self._belly.tripped
+
+    def _hold(self, cause: str, guard: str = "") -> None:
         """Stand without the policy, for a while."""
         if self.sample is not None:
             self._script = brace(self._robot, self._config.stand, self.sample.state)
-        self.enter(Mode.STAND, cause)
+        self.enter(Mode.STAND, cause, guard=guard)
         self._policy_lost, self._policy_wanted = True, self._autostart
-        self._lie_down_ns = self.stamp_ns + round(self._config.stale.lie_down_after_s * NS_PER_S)
+        self._lie_down_ns = self.stamp_ns + round(self._config.stand.lie_down_after_s * NS_PER_S)
 
-    def _advance_stand(self, state: RobotState) -> None:
-        if self._policy_wanted and self.stands() and self._policy_ready():
+    def _land(self, cause: str, guard: str = "") -> None:
+        """Lie down on purpose, whatever comes of the cause meanwhile."""
+        if self.sample is not None:
+            self._script = lie_down(self._robot, self._config.stand, self.sample.state)
+        self.enter(Mode.STAND, f"lies down, since {cause}", guard=guard)
+        self.disarm()
+        self._landing = cause
+
+    def _advance_stand(self) -> None:
+        if self._landing:
+            if self._script is not None and self._script.done(self.stamp_ns):
+                self.enter(Mode.DAMPING, f"lay down, since {self._landing}", guard=self.record.guard)
+        elif self._policy_wanted and self.stands() and self._policy_ready():
             self._approach_policy()
         else:
             self.record.announce(0)
-            self._lie_down(state)
+            self._give_up_waiting()
 
     def _advance_recovery(self, state: RobotState) -> None:
         if self._recovery.failed:
@@ -204,7 +258,7 @@ class ModeMachine:
         elif self._policy_ready():
             self._approach_policy()
         else:
-            self._hold("recovered, but the policy sends no targets")
+            self._hold(f"recovered, but {self.held or 'the policy sends no targets'}")
 
     def _approach_policy(self) -> None:
         """Announce a tick from which the policy acts; when it has come, let it."""
@@ -218,13 +272,13 @@ class ModeMachine:
 
     def _policy_ready(self) -> bool:
         waited_for = self._lockstep and not self._policy_lost
-        return waited_for or self._inbox.fresh(self.stamp_ns)
+        return not self.held and (waited_for or self._inbox.fresh(self.stamp_ns))
 
-    def _lie_down(self, state: RobotState) -> None:
-        """Without a policy that was there: lie down after a while, then damp."""
-        if self._lie_down_ns is None or self.stamp_ns < self._lie_down_ns or self._script is None:
+    def _give_up_waiting(self) -> None:
+        """Lie down after a while without the targets of a policy that was there."""
+        if self._lie_down_ns is None:
             return
-        if self._script.poses[-1][0] is not self._robot.fold_pose:
-            self._script = lie_down(self._robot, self._config.stand, state)
-        elif self._script.done(self.stamp_ns):
-            self.enter(Mode.DAMPING, "lay down, since the policy's targets did not come back")
+        if self._inbox.fresh(self.stamp_ns):
+            self._lie_down_ns = self.stamp_ns + round(self._config.stand.lie_down_after_s * NS_PER_S)
+        elif self.stamp_ns >= self._lie_down_ns:
+            self._land("the policy's targets did not come back", TargetAgeGuard.name)

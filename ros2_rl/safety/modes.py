@@ -53,6 +53,12 @@ class Snapshot:
     """How often recovery took the robot from the policy."""
     limited: int
     """States whose command was altered by the limiter."""
+    guard: str
+    """Name of the guard that led into this mode; empty where none did."""
+    tripped: tuple[str, ...]
+    """Names of all guards that are tripped now."""
+    distrusted: int
+    """Version of the adapter that must not act any longer; -1 when there is none."""
 
 
 class ModeRecord:
@@ -63,10 +69,13 @@ class ModeRecord:
         self.since_ns = self.policy_from_ns = 0
         self.human_from_ns = self.human_until_ns = 0
         self.falls = self.overrides = self.limited = 0
+        self.guard = ""
+        self.tripped: tuple[str, ...] = ()
+        self.distrusted = -1
         self.revision = 0
         self._fallen = False
 
-    def enter(self, mode: Mode, reason: str, stamp_ns: int, human: bool = False) -> None:
+    def enter(self, mode: Mode, reason: str, stamp_ns: int, human: bool = False, guard: str = "") -> None:
         """Change the mode; going from POLICY to RECOVERY counts as an override."""
         self.overrides += self.mode is Mode.POLICY and mode is Mode.RECOVERY
         if mode in (Mode.POLICY, Mode.STAND):
@@ -74,7 +83,7 @@ class ModeRecord:
         if mode in DAMPED:
             self.human_from_ns = self.human_until_ns = 0
         driven = mode is Mode.POLICY and 0 < self.human_from_ns <= stamp_ns
-        self.actor = Actor.HUMAN if driven else _actor(mode, human)
+        self.actor, self.guard = Actor.HUMAN if driven else _actor(mode, human), guard
         self.mode, self.reason, self.since_ns, self.policy_from_ns = mode, reason, stamp_ns, 0
         self.revision += 1
 
@@ -93,6 +102,12 @@ class ModeRecord:
         """Say from which stamp on the policy is to act; 0 takes it back."""
         if policy_from_ns != self.policy_from_ns:
             self.policy_from_ns = policy_from_ns
+            self.revision += 1
+
+    def trip(self, names: tuple[str, ...], distrusted: int) -> None:
+        """Say which guards are tripped, and which adapter must not act."""
+        if (names, distrusted) != (self.tripped, self.distrusted):
+            self.tripped, self.distrusted = names, distrusted
             self.revision += 1
 
     def fall(self) -> None:
@@ -115,6 +130,9 @@ class ModeRecord:
             self.falls,
             self.overrides,
             self.limited,
+            self.guard,
+            self.tripped,
+            self.distrusted,
         )
 
 

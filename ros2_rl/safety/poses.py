@@ -7,7 +7,7 @@ import numpy as np
 
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import HandBackConfig, StandConfig
-from ros2_rl.safety.guards import Sample
+from ros2_rl.safety.senses import Sample
 
 
 @dataclass(frozen=True, slots=True)

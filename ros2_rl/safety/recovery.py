@@ -13,8 +13,8 @@ import numpy as np
 
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import SafetyConfig
-from ros2_rl.safety.guards import Sample
 from ros2_rl.safety.poses import PoseScript, roll_over, stand_up
+from ros2_rl.safety.senses import Sample
 
 
 class RecoveryPolicy(Protocol):
@@ -37,7 +37,7 @@ class RecoveryController:
         self._attempts = tuple(
             kind if policy is not None else "scripted" for kind in config.recovery.attempts
         )
-        self._tipped = np.radians(config.tilt.limit_deg)
+        self._tipped = np.radians(config.guards.tilt.limit_deg)
         self._zero = np.zeros(robot.num_joints)
         self._targets = robot.stand_pose
         self._attempt, self._begun_ns, self._step = 0, 0, -1
@@ -54,6 +54,11 @@ class RecoveryController:
     def failed(self) -> bool:
         """All attempts have been made in vain."""
         return self._attempt >= len(self._attempts)
+
+    @property
+    def scripted(self) -> bool:
+        """Whether the joints are led by position, hence may fold on purpose."""
+        return self._script is not None or self._roll is not None
 
     def start(self, state: RobotState) -> None:
         """Begin the first attempt."""

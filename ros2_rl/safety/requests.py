@@ -17,6 +17,8 @@ def arm(machine: ModeMachine, inbox: TargetInbox) -> Result:
         return False, f"The policy starts from STAND, and the mode is {machine.mode}: call stand first."
     if not machine.stands():
         return False, "The robot does not stand still yet: wait until it does, then arm again."
+    if machine.held:
+        return False, f"A guard holds the robot, {machine.held}: mend that, then arm again."
     if not inbox.fresh(machine.stamp_ns):
         age = inbox.age_s(machine.stamp_ns)
         return False, f"The policy's newest target is {age:.2f} s old: start policy_executor, then arm again."

@@ -7,21 +7,16 @@ wants.
 
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import SafetyConfig
-from ros2_rl.safety.guards import (
-    FiniteGuard,
-    Reaction,
-    Sample,
-    TargetGuard,
-    Verdict,
-    attitude,
-    state_guards,
-    strongest,
-)
+from ros2_rl.safety.guards.panel import GuardPanel
+from ros2_rl.safety.guards.sensors import FiniteGuard
+from ros2_rl.safety.guards.timing import TargetAgeGuard
 from ros2_rl.safety.limiter import Limiter, damping_command
 from ros2_rl.safety.machine import ModeMachine
 from ros2_rl.safety.modes import DAMPED, Mode, Snapshot
+from ros2_rl.safety.reaction import Reaction, Verdict
 from ros2_rl.safety.recovery import RecoveryController
 from ros2_rl.safety.requests import REQUESTS
+from ros2_rl.safety.senses import Sample, Senses, TickMaker, attitude
 from ros2_rl.safety.targets import TargetInbox
 
 
@@ -48,11 +43,15 @@ class Supervisor:
         autostart: bool = False,
     ):
         self._step_ns, self._lockstep = step_ns, lockstep
-        self._inbox = TargetInbox(robot, config.stale.target_ticks * step_ns)
+        rules = config.guards
+        self._inbox = TargetInbox(robot, rules.target_age.ticks * step_ns)
         self._machine = ModeMachine(robot, config, recovery, self._inbox, step_ns, lockstep, autostart)
-        self._guards = state_guards(robot, config)
-        self._finite = FiniteGuard(config.stale)
-        self._target_guard = TargetGuard(config.stale, step_ns)
+        self.panel = GuardPanel(robot, rules)
+        self.senses = Senses()
+        """What was heard beside the states; whoever hears it writes it here."""
+        self._ticks = TickMaker(robot)
+        self._finite = FiniteGuard(rules.finite)
+        self._target_guard = TargetAgeGuard(rules.target_age, step_ns)
         self._limiter = Limiter(robot, config.joints)
         self._stamp_ns = -1
         self._answer: JointCommand | None = None
@@ -92,10 +91,12 @@ class Supervisor:
         if fault.reaction:
             return self._pass_over(state, fault)
         sample = self._accept(state)
-        self._machine.follow(strongest([guard.update(sample) for guard in self._guards]))
-        self._machine.advance(sample)
-        if self._machine.mode is Mode.POLICY and not self.waiting:
-            self._machine.follow(self._target_guard.update(sample))
+        machine, panel = self._machine, self.panel
+        machine.obey(panel.update(sample))
+        machine.record.trip(panel.tripped, panel.adapter.distrusted)
+        machine.advance(sample)
+        if machine.mode is Mode.POLICY and not self.waiting:
+            machine.follow(self._target_guard.update(sample))
         return self.answer()
 
     def on_target(self, target: JointCommand) -> JointCommand | None:
@@ -109,9 +110,9 @@ class Supervisor:
         due = waited and not self.waiting if self._lockstep else self._inbox.stamp_ns > newest
         return self.answer() if due else None
 
-    def react(self, reaction: Reaction, cause: str) -> JointCommand | None:
+    def react(self, reaction: Reaction, cause: str, guard: str = "") -> JointCommand | None:
         """Follow a verdict from outside (watchdogs); returns the command to send now."""
-        self._machine.follow(Verdict(reaction, cause))
+        self._machine.follow(Verdict(reaction, cause, guard))
         return self.answer()
 
     def request(self, event: str) -> tuple[bool, str]:
@@ -125,8 +126,9 @@ class Supervisor:
         done, sentence = REQUESTS[event](self._machine, self._inbox)
         if done and event == "reset":
             self._finite.reset()
-            for guard in self._guards:
-                guard.reset()
+            self._target_guard.reset()
+            self.panel.reset()
+            self._ticks.reset()
         return done, sentence
 
     def answer(self) -> JointCommand | None:
@@ -146,10 +148,29 @@ class Supervisor:
         else:
             self._before, self._dt = sent.q, (state.stamp_ns - sent.stamp_ns) / NS_PER_S
         self._stamp_ns = state.stamp_ns
-        angle, rate = attitude(state.quat, state.gyro)
-        sample = Sample(state, angle, rate, self._inbox.age_s(state.stamp_ns))
+        sample = self._sample(state)
         self._machine.accept(sample)
         return sample
+
+    def _sample(self, state: RobotState) -> Sample:
+        mode, record, inbox = self.mode, self._machine.record, self._inbox
+        angle, rate = attitude(state.quat, state.gyro)
+        self._ticks.gather(state)
+        tick = state.stamp_ns % self._step_ns == 0
+        return Sample(
+            state,
+            angle,
+            rate,
+            inbox.age_s(state.stamp_ns),
+            acts=mode not in DAMPED,
+            stands=self._machine.on_feet,
+            policy=mode is Mode.POLICY,
+            sent=self._sent,
+            tick=self._ticks.make(state, self.senses, inbox.latest) if tick else None,
+            senses=self.senses,
+            overrides=record.overrides,
+            falls=record.falls,
+        )
 
     def _pass_over(self, state: RobotState, verdict: Verdict) -> JointCommand:
         """Answer a state that cannot be used: with the last command, or damped if that goes on."""

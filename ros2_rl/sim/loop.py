@@ -75,6 +75,7 @@ class Robot:
             state = self.plant.state()
             estimate = self.estimator.update(state)
             command = self.supervisor.on_state(state)
+            self._tell_supervisor(state.stamp_ns, estimate)
             if self.runtime.is_tick(state.stamp_ns):
                 target, record = self._tick(state, estimate)
                 command = self.supervisor.on_target(target) or command
@@ -85,6 +86,12 @@ class Robot:
             if self.runtime.is_tick(self.plant.stamp_ns):
                 assert record is not None
                 return record, labels
+
+    def _tell_supervisor(self, stamp_ns: int, estimate: BaseEstimate) -> None:
+        """What it hears beside the states; as on the graph, in time for the next state."""
+        senses = self.supervisor.senses
+        senses.estimate, senses.command_ns = estimate, stamp_ns
+        senses.adapter = self.runtime.active.version
 
     def _tick(self, state: RobotState, estimate: BaseEstimate) -> tuple[JointCommand, StepRecord]:
         while self._next and self._next[0].start_ns <= state.stamp_ns:
@@ -107,6 +114,7 @@ class Robot:
         snapshot = self.supervisor.snapshot()
         self._memory.on_mode(str(snapshot.mode), snapshot.policy_from_ns)
         self._driver.announce(snapshot.human_from_ns, snapshot.human_until_ns)
+        self.runtime.distrust(snapshot.distrusted, self.runtime.step_of(snapshot.stamp_ns) + 1)
         return [Label(snapshot.stamp_ns, str(snapshot.actor), snapshot.falls)]
 
 

@@ -45,6 +45,8 @@ class Perturbations(BaseModel):
     friction: float = Field(default=0.8, gt=0, le=3, description="sliding friction, feet and floor")
     terrain_roughness_m: float = Field(default=0.0, ge=0, le=0.2, description="height of bumps, m")
     message_loss: float = Field(default=0.0, ge=0, lt=1, description="share of lost state samples")
+    battery_share: float = Field(default=1.0, ge=0, le=1, description="charge of the battery")
+    motor_temperature_c: float = Field(default=40.0, ge=-20, le=150, description="of all motors, deg C")
     noise: SensorNoise = Field(default_factory=SensorNoise)
 
     @field_validator("leg_strength")

@@ -30,6 +30,7 @@ class Rig(Node):
     def __init__(self, context: Context):
         super().__init__("rig", context=context, use_global_arguments=False)
         self.stamp_ns, self.tilt, self.q = 0, 0.0, np.array(ROBOT.stand_pose)
+        self._shown_ns, self._shown_tilt, self._rate = -STATE_NS, 0.0, 0.0
         self.targets = True
         self.command, self.status = None, None
         self.modes: list[str] = []
@@ -46,12 +47,28 @@ class Rig(Node):
         imu = Imu()
         imu.header.stamp = stamp
         imu.orientation.w, imu.orientation.x = float(np.cos(self.tilt / 2)), float(np.sin(self.tilt / 2))
-        imu.linear_acceleration.z = 9.81
+        imu.orientation.z = noise = 1e-6 * (self.stamp_ns // STATE_NS % 7)  # nothing repeats itself
+        imu.angular_velocity.x, imu.angular_velocity.z = self._turn_rate(), noise
+        imu.linear_acceleration.z = 9.81 + noise
         self._imu.publish(imu)
-        joints = JointState(name=list(reversed(ROBOT.joints)), position=self.q[::-1].tolist())
+        joints = JointState(name=list(reversed(ROBOT.joints)), position=(self.q + noise)[::-1].tolist())
         joints.header.stamp = stamp
-        joints.velocity = joints.effort = [0.0] * 12
+        joints.velocity, joints.effort = [0.0] * 12, self._torque()[::-1].tolist()
         self._joints.publish(joints)
+
+    def _turn_rate(self) -> float:
+        """Angular velocity that makes the tilt of this state out of the last one's, rad/s."""
+        if self.stamp_ns > self._shown_ns:
+            self._rate = (self.tilt - self._shown_tilt) / (1e-9 * (self.stamp_ns - self._shown_ns))
+            self._shown_ns, self._shown_tilt = self.stamp_ns, self.tilt
+        return self._rate
+
+    def _torque(self) -> np.ndarray:
+        """What the drives make of the last command, (J,), N·m, robot order."""
+        if self.command is None:
+            return np.zeros(12)
+        kp = ROBOT.gains[self.command.header.frame_id].kp
+        return np.clip(kp * (np.array(self.command.position) - self.q), -ROBOT.tau_max, ROBOT.tau_max)
 
     def publish_target(self) -> None:
         target = JointState(name=list(ROBOT.joints), position=(ROBOT.stand_pose + 0.05).tolist())
@@ -200,6 +217,7 @@ def test_in_real_time_silence_of_the_robot_damps(bench):
 @pytest.mark.parametrize("bench", [("lockstep:=true",)], indirect=True)
 def test_a_second_supervisor_refuses_and_a_rogue_writer_stops_the_first(bench):
     bench.step()
+    assert bench.spin_until(lambda: bench.rig.status is not None)
     second = bench.spawn("lockstep:=true")
     _, errors = second.communicate(timeout=PATIENCE_S)
     # Where discovery is slow both find each other only later, and both end; never does one remain unaware.

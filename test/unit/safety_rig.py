@@ -3,13 +3,23 @@
 import numpy as np
 
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotState, load_robot
-from ros2_rl.safety.config import load_safety
+from ros2_rl.safety.config import SafetyConfig, load_safety
 from ros2_rl.safety.modes import Mode
 from ros2_rl.safety.recovery import RecoveryController
 from ros2_rl.safety.supervisor import Supervisor
 
 ROBOT = load_robot("go2")
-CONFIG = load_safety("go2")
+SHIPPED = load_safety("go2")
+
+
+def with_guard(config: SafetyConfig, name: str, **settings) -> SafetyConfig:
+    """The configuration with other settings of one guard."""
+    rule = getattr(config.guards, name).model_copy(update=settings)
+    return config.model_copy(update={"guards": config.guards.model_copy(update={name: rule})})
+
+
+CONFIG = with_guard(SHIPPED, "imu_orientation", limit=20.0)
+"""The puppet turns from one state to the next, which no gyro follows."""
 STATE_NS = 5_000_000
 STEP_NS = 20_000_000
 
@@ -30,7 +40,16 @@ def state_at(stamp_ns: int, tilt_deg: float = 0.0, **parts) -> RobotState:
         "gyro": np.zeros(3),
         "accel": np.array([0.0, 0.0, 9.81]),
     }
-    return RobotState(stamp_ns=stamp_ns, **{**values, **parts})
+    values |= parts
+    noise = 1e-7 * (stamp_ns // STATE_NS % 5)  # no sensor repeats itself to the last bit
+    noisy = {name: values[name] + noise for name in ("q", "quat", "gyro", "accel")}
+    return RobotState(stamp_ns=stamp_ns, **{**values, **noisy})
+
+
+def torque(command: JointCommand, q: np.ndarray, dq: np.ndarray) -> np.ndarray:
+    """What healthy drives make of a command, (J,), N·m."""
+    gains = ROBOT.gains[command.gains]
+    return np.clip(gains.kp * (command.q - q) + gains.kd * (command.dq - dq), -ROBOT.tau_max, ROBOT.tau_max)
 
 
 def target_at(stamp_ns: int, q=None, gains: str = "policy") -> JointCommand:
@@ -57,7 +76,10 @@ class Rig:
     def step(self, tilt_deg: float = 0.0, **parts) -> JointCommand | None:
         """One state; at a tick the target of that stamp follows it while ``targets`` is set."""
         self.stamp_ns += STATE_NS
-        state = state_at(self.stamp_ns, tilt_deg, **{"q": self.q, **parts})
+        parts = {"q": self.q, "dq": np.zeros(12), **parts}
+        if self.command is not None:
+            parts.setdefault("tau", torque(self.command, parts["q"], parts["dq"]))
+        state = state_at(self.stamp_ns, tilt_deg, **parts)
         self.command = self.supervisor.on_state(state)
         if self.targets and self.stamp_ns % STEP_NS == 0:
             answer = self.supervisor.on_target(target_at(self.stamp_ns))

@@ -6,20 +6,35 @@ import yaml
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import share_path
 from ros2_rl.safety.config import load_safety, parse_safety
+from ros2_rl.safety.reaction import Reaction
+from ros2_rl.safety.rules import GuardRules
 
 TEXT = share_path("config", "safety", "go2.yaml").read_text()
 
 
-def changed(section: str, key: str, value) -> str:
+def changed(path: str, value) -> str:
     data = yaml.safe_load(TEXT)
-    data[section][key] = value
+    *sections, key = path.split(".")
+    entry = data
+    for section in sections:
+        entry = entry[section]
+    entry[key] = value
     return yaml.safe_dump(data)
 
 
 def test_go2_reads_and_every_number_says_why():
-    assert load_safety("go2").tilt.limit_deg == 24.0
-    keys = [line for line in TEXT.splitlines() if line.startswith("  ")]
-    assert keys and all("#" in line for line in keys)
+    """Beside it, or, for a guard, in the line above."""
+    assert load_safety("go2").guards.tilt.limit_deg == 24.0
+    lines = TEXT.splitlines()
+    keys = [i for i, line in enumerate(lines) if line.startswith("  ") and not line.strip().startswith("#")]
+    assert len(keys) > 40
+    assert all("#" in lines[i] or lines[i - 1].startswith("  #") for i in keys)
+
+
+def test_every_guard_has_its_entry_and_every_reaction_is_used():
+    rules = load_safety("go2").guards
+    assert set(yaml.safe_load(TEXT)["guards"]) == set(GuardRules.model_fields)
+    assert {getattr(rules, name).reaction for name in GuardRules.model_fields} == set(Reaction) - {0}
 
 
 def test_an_unknown_robot_names_the_known_ones():
@@ -28,23 +43,26 @@ def test_an_unknown_robot_names_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    "section, key, value",
+    "path, value",
     [
-        ("tilt", "limit_deg", 80.0),
-        ("tilt", "limit_deg", float("nan")),
-        ("tilt", "limt_deg", 28.0),
-        ("joints", "target_rate", -1.0),
-        ("stale", "state_s", "soon"),
-        ("recovery", "attempts", []),
-        ("recovery", "attempts", ["prayed"]),
+        ("guards.tilt.limit_deg", 80.0),
+        ("guards.tilt.limit_deg", float("nan")),
+        ("guards.tilt.limt_deg", 28.0),
+        ("guards.tilt.reaction", "PRAY"),
+        ("guards.tilt.reaction", 5),
+        ("guards.tilted", {}),
+        ("joints.target_rate", -1.0),
+        ("guards.stamp.gap_s", "soon"),
+        ("recovery.attempts", []),
+        ("recovery.attempts", ["prayed"]),
     ],
 )
-def test_a_bad_number_or_key_is_refused_by_name(section, key, value):
-    with pytest.raises(ConfigError, match=f"go2.yaml: {section}.{key}.*mend"):
-        parse_safety(changed(section, key, value), "go2.yaml")
+def test_a_bad_number_or_key_is_refused_by_name(path, value):
+    with pytest.raises(ConfigError, match=f"go2.yaml: {path}.*mend"):
+        parse_safety(changed(path, value), "go2.yaml")
 
 
-@pytest.mark.parametrize("text", ["tilt: [", "", "tilt: {}"])
+@pytest.mark.parametrize("text", ["guards: [", "", "guards: {}"])
 def test_a_broken_file_is_refused(text):
     with pytest.raises(ConfigError, match="go2.yaml"):
         parse_safety(text, "go2.yaml")

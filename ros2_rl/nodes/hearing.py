@@ -1,0 +1,122 @@
+"""What the supervisor hears beside the states: estimate, battery, temperatures, commands, adapter, learner.
+
+Inputs that come at every control step are polled then, and read out of the serialised message: none of
+this may delay a command.
+"""
+
+import math
+import struct
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import BatteryState
+from std_msgs.msg import Float32MultiArray
+
+from ros2_rl.nodes.conversions import reliable, status_values
+from ros2_rl.nodes.polling import Gate, PolledInput, header_stamp, layout_stamp
+from ros2_rl.robots import BaseEstimate, RobotDescription
+from ros2_rl.safety.senses import Senses
+
+_NUMBERS = 85
+"""Of an Odometry: pose 7, its covariance 36, twist 6, its covariance 36."""
+
+
+def odometry_numbers(raw: bytes) -> np.ndarray:
+    """All numbers of a serialised Odometry (CDR) behind its two frame names, shape (85,)."""
+    order = "<" if raw[1] & 1 else ">"
+    at = 12
+    for _ in range(2):
+        at += -at % 4
+        at += 4 + struct.unpack_from(order + "I", raw, at)[0]
+    at += -(at - 4) % 8  # alignment counts from behind the four bytes of the encapsulation
+    return np.frombuffer(raw, order + "f8", _NUMBERS, at)
+
+
+def first_status_name(raw: bytes) -> str:
+    """Name of the first status of a serialised DiagnosticArray (CDR); empty when there is none."""
+    number = struct.Struct("<I" if raw[1] & 1 else ">I")
+    at = 16 + number.unpack_from(raw, 12)[0]
+    at += -at % 4
+    if not number.unpack_from(raw, at)[0]:
+        return ""
+    at += 8  # count, then level and its padding
+    length = number.unpack_from(raw, at)[0]
+    return raw[at + 4 : at + 3 + length].decode(errors="replace")
+
+
+class Hearing:
+    """Keeps ``senses`` up to date.
+
+    Args:
+        node: where to subscribe.
+        robot: its joints name the temperatures.
+        senses: is written to.
+
+    Attributes:
+        learner_heard: whether the learner has said anything since this was last set to False.
+    """
+
+    def __init__(self, node: Node, robot: RobotDescription, senses: Senses):
+        self._senses, self._joints, self._feet = senses, robot.joints, len(robot.feet)
+        self.learner_heard = False
+        gate, sensor = Gate(), qos_profile_sensor_data
+
+        def polled(msg_type: type, topic: str, qos, stamp_of=header_stamp) -> PolledInput:
+            return PolledInput(node, msg_type, topic, qos, gate, lambda: None, stamp_of)
+
+        self._odom = polled(Odometry, "odom", sensor)
+        self._contacts = polled(Float32MultiArray, "contacts", sensor, layout_stamp)
+        self._commands = polled(TwistStamped, "cmd_vel", reliable(1))
+        node.create_subscription(BatteryState, "battery_state", self._on_battery, reliable(1))
+        node.create_subscription(Float32MultiArray, "joint_temperatures", self._on_temperatures, reliable(1))
+        node.create_subscription(
+            DiagnosticStatus, "policy/active", self._on_active, reliable(1, latched=True)
+        )
+        node.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10), raw=True)
+
+    def look(self, stamp_ns: int) -> None:
+        """Take in what has come before the state of a control step."""
+        if self._commands.last_raw() is not None:
+            self._senses.command_ns = stamp_ns
+        odom = self._odom.last_raw()
+        if odom is not None:
+            self._senses.estimate = self._estimate(odom)
+
+    def _estimate(self, odom: bytes) -> BaseEstimate:
+        numbers, stamp_ns = odometry_numbers(odom), header_stamp(odom)
+        contacts = self._contacts.last_raw()
+        # The data are what a multi-array ends with; an estimate without contacts has no standing foot.
+        probability = np.zeros(self._feet)
+        if contacts is not None and layout_stamp(contacts) == stamp_ns:
+            probability = np.frombuffer(contacts[-4 * self._feet :], "<f4" if contacts[1] & 1 else ">f4")
+        return BaseEstimate(
+            stamp_ns=stamp_ns,
+            position=numbers[:3],
+            quat=numbers[[6, 3, 4, 5]],
+            lin_vel=numbers[43:46],
+            ang_vel=numbers[46:49],
+            contacts=probability,
+            lin_vel_cov=numbers[49:].reshape(6, 6)[:3, :3],
+        )
+
+    def _on_battery(self, msg: BatteryState) -> None:
+        """A number that is not known is not finite, by the message's own convention."""
+        self._senses.battery_share = msg.percentage if math.isfinite(msg.percentage) else None
+        self._senses.battery_v = msg.voltage if math.isfinite(msg.voltage) else None
+
+    def _on_temperatures(self, msg: Float32MultiArray) -> None:
+        named = dict(zip((dim.label for dim in msg.layout.dim), msg.data, strict=False))
+        known = np.array([named.get(joint, math.nan) for joint in self._joints])
+        self._senses.temperatures = np.where(np.isfinite(known), known, -math.inf)
+
+    def _on_active(self, msg: DiagnosticStatus) -> None:
+        version = status_values(msg).get("version", "")
+        if version.isdecimal():
+            self._senses.adapter = int(version)
+
+    def _on_diagnostics(self, raw: bytes) -> None:
+        self.learner_heard = self.learner_heard or first_status_name(raw) == "learner"
