@@ -59,10 +59,11 @@ class BenchRobot(Robot):
         return answer
 
     def _uncatching(self) -> Supervisor:
-        """A supervisor that acts on a tilt only when the robot has fallen: by standing up."""
+        """A supervisor that acts only on a fall, by standing up, and on no adapter."""
         config = load_safety(self.robot.name)
-        limits = {"limit_deg": config.tilt.fall_deg, "predicted_limit_deg": 180.0, "lookahead_s": 0.0}
-        config = config.model_copy(update={"tilt": config.tilt.model_copy(update=limits)})
+        config = config.with_guard("tilt", limit_deg=config.recovery.fall_deg)
+        config = config.with_guard("predicted_tilt", limit_deg=180.0, lookahead_s=0.0)
+        config = config.with_guard("adapter", overrides=10**9, falls=10**9)
         script = RecoveryController(self.robot, config, None)
         return Supervisor(self.robot, config, script, lockstep=True, autostart=True)
 

@@ -75,6 +75,11 @@ class SafetyConfig(Section):
     recovery: RecoveryConfig
     autostart: AutostartConfig
 
+    def with_guard(self, name: str, **settings: float) -> "SafetyConfig":
+        """The same with other settings of one guard, unchecked; for experiments and tests."""
+        rule = getattr(self.guards, name).model_copy(update=settings)
+        return self.model_copy(update={"guards": self.guards.model_copy(update={name: rule})})
+
 
 def load_safety(robot: str) -> SafetyConfig:
     """Read ``config/safety/<robot>.yaml``.

@@ -3,22 +3,14 @@
 import numpy as np
 
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotState, load_robot
-from ros2_rl.safety.config import SafetyConfig, load_safety
+from ros2_rl.safety.config import load_safety
 from ros2_rl.safety.modes import Mode
 from ros2_rl.safety.recovery import RecoveryController
 from ros2_rl.safety.supervisor import Supervisor
 
 ROBOT = load_robot("go2")
 SHIPPED = load_safety("go2")
-
-
-def with_guard(config: SafetyConfig, name: str, **settings) -> SafetyConfig:
-    """The configuration with other settings of one guard."""
-    rule = getattr(config.guards, name).model_copy(update=settings)
-    return config.model_copy(update={"guards": config.guards.model_copy(update={name: rule})})
-
-
-CONFIG = with_guard(SHIPPED, "imu_orientation", limit=20.0)
+CONFIG = SHIPPED.with_guard("imu_orientation", limit=20.0)
 """The puppet turns from one state to the next, which no gyro follows."""
 STATE_NS = 5_000_000
 STEP_NS = 20_000_000

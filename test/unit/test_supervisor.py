@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from safety_rig import CONFIG, ROBOT, STATE_NS, STEP_NS, Rig, rolled, state_at, target_at, with_guard
+from safety_rig import CONFIG, ROBOT, STATE_NS, STEP_NS, Rig, rolled, state_at, target_at
 
 from ros2_rl.robots import NS_PER_S
 from ros2_rl.safety.guards import Reaction
@@ -446,7 +446,7 @@ def test_the_revision_grows_with_every_change_and_only_then():
 
 
 def test_a_wild_policy_reaches_the_robot_within_limits():
-    patient = with_guard(with_guard(CONFIG, "target_jump", after_s=10.0), "base_height", after_s=10.0)
+    patient = CONFIG.with_guard("target_jump", after_s=10.0).with_guard("base_height", after_s=10.0)
     rig, rng = Rig(config=patient).to_policy(), np.random.default_rng(1)
     rig.targets = False
     for _ in range(400):
