@@ -1,10 +1,14 @@
-"""Stamps of serialised messages (CDR), read without deserialising them."""
+"""Stamps and numbers of serialised messages (CDR), read without deserialising them."""
 
 import struct
+
+import numpy as np
 
 from ros2_rl.robots import NS_PER_S
 
 _LITTLE, _BIG = struct.Struct("<iI"), struct.Struct(">iI")
+_NUMBERS = 85
+"""Of an Odometry: pose 7, its covariance 36, twist 6, its covariance 36."""
 
 
 def header_stamp(raw: bytes) -> int:
@@ -26,3 +30,26 @@ def layout_stamp(raw: bytes) -> int:
             stamp[label] = number.unpack_from(raw, at)[0]
         at += 8  # size and stride
     return stamp[b"sec"] * NS_PER_S + stamp[b"nanosec"]
+
+
+def odometry_numbers(raw: bytes) -> np.ndarray:
+    """All numbers of a serialised Odometry (CDR) behind its two frame names, shape (85,)."""
+    order = "<" if raw[1] & 1 else ">"
+    at = 12
+    for _ in range(2):
+        at += -at % 4
+        at += 4 + struct.unpack_from(order + "I", raw, at)[0]
+    at += -(at - 4) % 8  # alignment counts from behind the four bytes of the encapsulation
+    return np.frombuffer(raw, order + "f8", _NUMBERS, at)
+
+
+def first_status_name(raw: bytes) -> str:
+    """Name of the first status of a serialised DiagnosticArray (CDR); empty when there is none."""
+    number = struct.Struct("<I" if raw[1] & 1 else ">I")
+    at = 16 + number.unpack_from(raw, 12)[0]
+    at += -at % 4
+    if not number.unpack_from(raw, at)[0]:
+        return ""
+    at += 8  # count, then level and its padding
+    length = number.unpack_from(raw, at)[0]
+    return raw[at + 4 : at + 3 + length].decode(errors="replace")

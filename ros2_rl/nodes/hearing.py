@@ -5,7 +5,6 @@ this may delay a command.
 """
 
 import math
-import struct
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -16,36 +15,11 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import BatteryState
 from std_msgs.msg import Float32MultiArray
 
+from ros2_rl.cdr import first_status_name, header_stamp, layout_stamp, odometry_numbers
 from ros2_rl.nodes.conversions import reliable, status_values
-from ros2_rl.nodes.polling import Gate, PolledInput, header_stamp, layout_stamp
+from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import BaseEstimate, RobotDescription
 from ros2_rl.safety.senses import Senses
-
-_NUMBERS = 85
-"""Of an Odometry: pose 7, its covariance 36, twist 6, its covariance 36."""
-
-
-def odometry_numbers(raw: bytes) -> np.ndarray:
-    """All numbers of a serialised Odometry (CDR) behind its two frame names, shape (85,)."""
-    order = "<" if raw[1] & 1 else ">"
-    at = 12
-    for _ in range(2):
-        at += -at % 4
-        at += 4 + struct.unpack_from(order + "I", raw, at)[0]
-    at += -(at - 4) % 8  # alignment counts from behind the four bytes of the encapsulation
-    return np.frombuffer(raw, order + "f8", _NUMBERS, at)
-
-
-def first_status_name(raw: bytes) -> str:
-    """Name of the first status of a serialised DiagnosticArray (CDR); empty when there is none."""
-    number = struct.Struct("<I" if raw[1] & 1 else ">I")
-    at = 16 + number.unpack_from(raw, 12)[0]
-    at += -at % 4
-    if not number.unpack_from(raw, at)[0]:
-        return ""
-    at += 8  # count, then level and its padding
-    length = number.unpack_from(raw, at)[0]
-    return raw[at + 4 : at + 3 + length].decode(errors="replace")
 
 
 class Hearing:

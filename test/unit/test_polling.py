@@ -1,12 +1,15 @@
-"""Stamps are read out of serialised messages as the full decoder reads them."""
+"""Stamps and numbers are read out of serialised messages as the full decoder reads them."""
 
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from hypothesis import given
 from hypothesis import strategies as st
 from nav_msgs.msg import Odometry
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
-from ros2_rl.cdr import header_stamp, layout_stamp
+from ros2_rl.cdr import first_status_name, header_stamp, layout_stamp, odometry_numbers
 from ros2_rl.nodes.conversions import to_time
 
 stamps = st.integers(0, 2**31 * 10**9 - 1)
@@ -36,3 +39,27 @@ def test_the_stamp_of_a_layout(stamp_ns: int, before: list[str], after: list[str
 
 def test_a_layout_without_a_stamp_has_stamp_zero() -> None:
     assert layout_stamp(serialize_message(Float32MultiArray(data=[1.0]))) == 0
+
+
+@pytest.mark.parametrize("frames", [("odom", "base_link"), ("a", "b"), ("map_of_it", ""), ("odom", "base")])
+def test_the_numbers_of_a_serialised_odometry(frames):
+    msg = Odometry(child_frame_id=frames[1])
+    msg.header.frame_id, msg.header.stamp.sec, msg.header.stamp.nanosec = frames[0], 3, 20_000_000
+    msg.pose.pose.position.x, msg.pose.pose.orientation.w = 1.5, 0.25
+    msg.pose.covariance = np.arange(36.0)
+    msg.twist.twist.linear.y, msg.twist.twist.angular.z = -2.0, 7.0
+    msg.twist.covariance = np.arange(36.0) + 100
+    raw = serialize_message(msg)
+    numbers = odometry_numbers(raw)
+    assert numbers[0] == 1.5 and numbers[6] == 0.25 and numbers[44] == -2.0 and numbers[48] == 7.0
+    assert numbers[7:43].tolist() == list(range(36)) and numbers[49:].tolist() == list(range(100, 136))
+    assert header_stamp(raw) == 3_020_000_000
+
+
+@pytest.mark.parametrize("frame", ["", "x", "base", "base_link"])
+@pytest.mark.parametrize("name", ["learner", "sim_bridge", "l"])
+def test_the_name_in_serialised_diagnostics(frame, name):
+    msg = DiagnosticArray(status=[DiagnosticStatus(name=name, values=[KeyValue(key="a", value="b")])])
+    msg.header.frame_id = frame
+    assert first_status_name(serialize_message(msg)) == name
+    assert first_status_name(serialize_message(DiagnosticArray())) == ""

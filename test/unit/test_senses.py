@@ -4,16 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from guard_rig import RULES, estimate_at
 from hypothesis import given
 from hypothesis import strategies as st
-from nav_msgs.msg import Odometry
-from rclpy.serialization import serialize_message
 from safety_rig import ROBOT, STATE_NS, STEP_NS, rolled, state_at
 
-from ros2_rl.nodes.hearing import first_status_name, odometry_numbers
-from ros2_rl.nodes.polling import header_stamp
 from ros2_rl.robots import tilt
 from ros2_rl.safety.guards.sensors import FiniteGuard, state_fault
 from ros2_rl.safety.reaction import OK, Reaction
@@ -99,27 +94,3 @@ def test_the_legs_tell_how_a_base_moves_that_walks_on_them():
     velocity = maker.make(state, Senses(estimate=estimate_at(0)), None).leg_velocity
     assert velocity[2] == pytest.approx((heights[1] - heights[0]) / dt, abs=0.02)
     assert abs(velocity[2]) > 0.1 and abs(velocity[1]) < 1e-6
-
-
-@pytest.mark.parametrize("frames", [("odom", "base_link"), ("a", "b"), ("map_of_it", ""), ("odom", "base")])
-def test_the_numbers_of_a_serialised_odometry(frames):
-    msg = Odometry(child_frame_id=frames[1])
-    msg.header.frame_id, msg.header.stamp.sec, msg.header.stamp.nanosec = frames[0], 3, 20_000_000
-    msg.pose.pose.position.x, msg.pose.pose.orientation.w = 1.5, 0.25
-    msg.pose.covariance = np.arange(36.0)
-    msg.twist.twist.linear.y, msg.twist.twist.angular.z = -2.0, 7.0
-    msg.twist.covariance = np.arange(36.0) + 100
-    raw = serialize_message(msg)
-    numbers = odometry_numbers(raw)
-    assert numbers[0] == 1.5 and numbers[6] == 0.25 and numbers[44] == -2.0 and numbers[48] == 7.0
-    assert numbers[7:43].tolist() == list(range(36)) and numbers[49:].tolist() == list(range(100, 136))
-    assert header_stamp(raw) == 3_020_000_000
-
-
-@pytest.mark.parametrize("frame", ["", "x", "base", "base_link"])
-@pytest.mark.parametrize("name", ["learner", "sim_bridge", "l"])
-def test_the_name_in_serialised_diagnostics(frame, name):
-    msg = DiagnosticArray(status=[DiagnosticStatus(name=name, values=[KeyValue(key="a", value="b")])])
-    msg.header.frame_id = frame
-    assert first_status_name(serialize_message(msg)) == name
-    assert first_status_name(serialize_message(DiagnosticArray())) == ""
