@@ -6,6 +6,7 @@ state, which a checkpoint stores; actors of earlier versions are kept to go back
 
 import copy
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ _SAME = ("algorithm", "mode", "adapt_critic", "rank", "critic_rank", "alpha", "c
 class Agent:
     """Actor and critic of one base policy, adapted or trained as a whole."""
 
-    def __init__(self, policy: OnnxPolicy, critic_path: Path, cfg: SlowRLConfig):
-        """Build actor and critic from the base policy and its critic.
+    def __init__(self, policy: OnnxPolicy, critic: Path | Sequence[Layer], cfg: SlowRLConfig):
+        """Build actor and critic from the base policy and its critic, a file or layers.
 
         Raises:
             ContractError: a file is damaged or foreign.
@@ -50,7 +51,7 @@ class Agent:
         self.actor = self._build_actor(Mlp(layers, kind))
         self._base_log_std = self.actor.log_std.detach().clone()
         self.critic = Critic(
-            load_critic(critic_path, cfg.reward_scale), cfg, self.generator,
+            load_critic(critic, cfg.reward_scale), cfg, self.generator,
             None if self._mirror is None else self._mirror.critic_obs,
         )  # fmt: skip
         self.corrections = Corrections(cfg.imitation_coef, cfg.imitation_half_life_updates)

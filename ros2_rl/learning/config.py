@@ -105,6 +105,12 @@ class SlowRLConfig(BaseModel):
     critic_warmup_updates: int = Field(
         0, ge=0, le=1000, description="first updates, in which only the critic learns"
     )
+    critic_fit_minutes: float = Field(
+        4.0,
+        gt=0,
+        le=60,
+        description="robot time to which a missing critic is fitted, min",
+    )
     critic_reuse_windows: int = Field(
         1, ge=1, le=50, description="newest windows that the critic is fitted to"
     )

@@ -4,22 +4,28 @@ Used by the learner node, which makes updates in a thread of their own, and by t
 loop, which makes them on the spot.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.checkpoint import CheckpointStore, Restored, export_merged
 from ros2_rl.learning.config import SlowRLConfig
+from ros2_rl.learning.critic_fit import CriticFit, blank_layers
 from ros2_rl.learning.events import Label, Learn, Restore
+from ros2_rl.learning.networks import critic_bytes, read_critic
 from ros2_rl.learning.ppo import SlowRL
 from ros2_rl.learning.rollout import Batch, Rollout
 from ros2_rl.learning.session import Session, SessionConfig
 from ros2_rl.learning.stats import UpdateStats
 from ros2_rl.policy.adapter import Adapter
-from ros2_rl.policy.onnx_policy import OnnxPolicy, write_bytes
-from ros2_rl.policy.step import StepRecord
+from ros2_rl.policy.onnx_policy import Layer, OnnxPolicy, write_bytes
+from ros2_rl.policy.step import StepRecord, critic_width
 from ros2_rl.robots import NS_PER_S, RobotDescription
 from ros2_rl.tasks import Task
+
+CRITIC = "critic.safetensors"
+"""Name of a fitted critic in the folder of the run."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class Update:
 
     adapter: Adapter
     stats: UpdateStats
+    note: str = ""
+    """What a person should know of it; mostly nothing."""
 
 
 class FineTuning:
@@ -40,10 +48,10 @@ class FineTuning:
         task: Task,
         robot: RobotDescription,
         policy_path: Path,
-        critic_path: Path,
+        critic_path: Path | None,
         seed: int,
     ):
-        """Load the base policy and its critic.
+        """Load the base policy and its critic; without one it is fitted before the policy learns.
 
         Raises:
             ContractError: the policy or the critic does not fit.
@@ -56,15 +64,29 @@ class FineTuning:
         }
         self.policy = OnnxPolicy(policy_path)
         self.policy.check(robot, task)
-        self.learner = make_learner(self.policy, critic_path, learner.model_copy(update={"seed": seed}))
+        self._cfg = learner.model_copy(update={"seed": seed})
+        inputs = critic_width(self.policy.input_width, len(robot.feet))
+        self._fit = None if critic_path else CriticFit(inputs, self._cfg)
+        self._fitted: list[Layer] | None = None
+        self.learner = make_learner(self.policy, critic_path or blank_layers(inputs), self._cfg)
         self.rollout = Rollout(learner.fall_blame_steps)
         self.session = Session(session.model_copy(update=changes), task, robot, seed, self._collect)
         self.version = 0
         self._store: CheckpointStore | None = None
 
+    @property
+    def fits_critic(self) -> bool:
+        """Whether the policy has no critic yet, and stays as it is until it has."""
+        return self._fit is not None
+
     def keep(self, folder: Path) -> None:
-        """Write a checkpoint into ``folder`` after every update."""
+        """Write a checkpoint into ``folder`` after every update, and a fitted critic beside that folder.
+
+        Raises:
+            ConfigError: the critic cannot be written.
+        """
         self._store = CheckpointStore(folder)
+        self._keep_critic()
 
     def resume(self, folder: Path) -> Restored:
         """Go on from the newest intact checkpoint in ``folder``.
@@ -72,6 +94,9 @@ class FineTuning:
         Raises:
             ConfigError: there is none, or it belongs to another base policy.
         """
+        critic = folder.parent / CRITIC
+        if self._fit is not None and critic.is_file():
+            self._take_critic(read_critic(critic))
         restored = CheckpointStore(folder).load_latest(self.learner)
         if restored is None:
             raise ConfigError(f"There is no checkpoint in {folder}; give the run_dir of an earlier run.")
@@ -105,11 +130,42 @@ class FineTuning:
         Raises:
             ConfigError: the checkpoint cannot be written.
         """
+        if self._fit is not None:
+            return self._fit_critic(self._fit, event, batch)
         stats = self.learner.update(batch)
         update = Update(self._adapter(event.activate_at_step, event.next_at_step), stats)
         if self._store is not None:
             self._store.save(self.learner, self.session.state())
         return update
+
+    def _fit_critic(self, fit: CriticFit, event: Learn, batch: Batch) -> Update:
+        """A window of the frozen policy: the critic learns from it, the policy does not."""
+        stats = fit.add(batch)
+        note = f"The critic has seen {100.0 * fit.share:.0f} % of the steps that it is fitted to"
+        if fit.share >= 1.0:
+            self._take_critic(fit.layers())
+            self._keep_critic()
+            note = f"The critic is fitted; it explains {stats.explained_variance:.2f} of what it had not seen"
+        return Update(self._adapter(event.activate_at_step, event.next_at_step), stats, f"{note}.")
+
+    def _take_critic(self, layers: list[Layer]) -> None:
+        """Begin to learn: the same actor with a critic."""
+        self._fit, self._fitted = None, layers
+        self.learner = make_learner(self.policy, layers, self._cfg)
+        for version in range(1, self.version + 1):
+            self.learner.snapshot(version)  # all of them are the base
+
+    def _keep_critic(self) -> None:
+        if self._store is None or self._fitted is None:
+            return
+        path = self._store.folder.parent / CRITIC
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, critic_bytes(self._fitted))
+        except OSError as error:
+            raise ConfigError(
+                f"The critic {path} cannot be written ({error.strerror}); free some space."
+            ) from error
 
     def restore(self, event: Restore) -> Adapter:
         """Make an earlier version act again, under a new version number.
@@ -145,18 +201,18 @@ class FineTuning:
         self.rollout.add(record, after, reward, label.actor, bool(label.falls))
 
 
-def make_learner(policy: OnnxPolicy, critic_path: Path, cfg: SlowRLConfig) -> SlowRL:
+def make_learner(policy: OnnxPolicy, critic: Path | Sequence[Layer], cfg: SlowRLConfig) -> SlowRL:
     """The learner that ``cfg.algorithm`` names.
 
     Raises:
         ConfigError: it needs a library that is not installed.
     """
     if cfg.algorithm != "rsl_rl":
-        return SlowRL(policy, critic_path, cfg)
+        return SlowRL(policy, critic, cfg)
     try:
         from ros2_rl.learning.rsl_rl_ppo import RslRlPPO
     except ImportError as error:
         raise ConfigError(
             f"The algorithm rsl_rl needs a library that is not there ({error.name}); install rsl-rl-lib."
         ) from error
-    return RslRlPPO(policy, critic_path, cfg)
+    return RslRlPPO(policy, critic, cfg)

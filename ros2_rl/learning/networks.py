@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 from torch import nn
 
 from ros2_rl.errors import ContractError
@@ -85,10 +86,34 @@ def gaussian_kl(
     return (log_std_q - log_std_p + 0.5 * (ratio + distance - 1.0)).sum(-1)
 
 
-def load_critic(path: Path, scale: float = 1.0) -> Mlp:
-    """Read ``critic.safetensors``: ELU between layers ``0.weight``, ``0.bias``, ``2.weight``, ...
+def load_critic(critic: Path | Sequence[Layer], scale: float = 1.0) -> Mlp:
+    """A critic with ELU between its layers, from ``critic.safetensors`` or from the layers themselves.
 
     ``scale`` multiplies the output, for rewards that are scaled alike.
+
+    Raises:
+        ContractError: the file is missing, damaged, or its layers do not fit its metadata.
+    """
+    layers = read_critic(critic) if isinstance(critic, Path) else list(critic)
+    last = layers[-1]
+    layers[-1] = Layer(last.name, scale * last.weight, scale * last.bias)
+    return Mlp(layers, "elu")
+
+
+def critic_bytes(layers: Sequence[Layer]) -> bytes:
+    """``critic.safetensors``: ``0.weight``, ``0.bias``, ``2.weight``, ..., and the sizes."""
+    tensors = {
+        f"{layer.name}.{part}": getattr(layer, part) for layer in layers for part in ("weight", "bias")
+    }
+    metadata = {
+        "hidden": json.dumps([len(layer.bias) for layer in layers[:-1]]),
+        "input": str(layers[0].weight.shape[1]),
+    }
+    return save({key: np.ascontiguousarray(array) for key, array in tensors.items()}, metadata)
+
+
+def read_critic(path: Path) -> list[Layer]:
+    """The layers in a file that :func:`critic_bytes` gave.
 
     Raises:
         ContractError: the file is missing, damaged, or its layers do not fit its metadata.
@@ -100,9 +125,7 @@ def load_critic(path: Path, scale: float = 1.0) -> Mlp:
         raise ContractError(f"The critic {path} cannot be read ({error}); export it again.") from error
     layers = _critic_layers(path.name, tensors)
     _check_critic(path.name, layers, metadata)
-    last = layers[-1]
-    layers[-1] = Layer(last.name, scale * last.weight, scale * last.bias)
-    return Mlp(layers, "elu")
+    return layers
 
 
 def _critic_layers(name: str, tensors: dict[str, np.ndarray]) -> list[Layer]:

@@ -6,6 +6,7 @@ that is cut ends an episode there, its last reward completed by the discounted v
 follows: the library's returns are then those of segment-wise GAE.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ros2_rl.learning.ppo import SlowRL
 from ros2_rl.learning.rollout import Batch
 from ros2_rl.learning.stats import UpdateStats
 from ros2_rl.learning.window import Window
-from ros2_rl.policy.onnx_policy import OnnxPolicy
+from ros2_rl.policy.onnx_policy import Layer, OnnxPolicy
 
 _GROUPS = {"actor": ["policy"], "critic": ["critic"]}
 
@@ -31,8 +32,8 @@ _GROUPS = {"actor": ["policy"], "critic": ["critic"]}
 class RslRlPPO(SlowRL):
     """The library's PPO in the learner's place."""
 
-    def __init__(self, policy: OnnxPolicy, critic_path: Path, cfg: SlowRLConfig):
-        super().__init__(policy, critic_path, cfg)
+    def __init__(self, policy: OnnxPolicy, critic: Path | Sequence[Layer], cfg: SlowRLConfig):
+        super().__init__(policy, critic, cfg)
         low, high = (float(np.exp(bound)) for bound in cfg.log_std_bounds)
         noise = {"class_name": "GaussianDistribution", "std_type": "log", "std_range": (low, high)}
         actor = self._model("actor", self.actor.mlp, policy.output_width, noise)

@@ -21,6 +21,7 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import JUDGEMENTS, load_learner
+from ros2_rl.learning.critic_fit import critic_for
 from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.finetune import FineTuning, Update
 from ros2_rl.learning.rollout import Batch
@@ -62,7 +63,7 @@ class LearnerNode(Node):
         self._run_dir = Path(value("run_dir") or Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
         self._log = RunLog(self._run_dir)
         self._tuning = FineTuning(
-            session, config, self._task, robot, policy, self._task.critic_path, value("seed")
+            session, config, self._task, robot, policy, critic_for(policy, self._task, robot), value("seed")
         )
         self._session = self._tuning.session
         self._reports: list[Report] = []
@@ -81,6 +82,11 @@ class LearnerNode(Node):
             for note in restored.notes:
                 self.get_logger().warning(note)
         self._tuning.keep(self._run_dir / "checkpoints")
+        if self._tuning.fits_critic:
+            self.get_logger().info(
+                "The policy has no critic: the first "
+                f"{config.critic_fit_minutes:g} robot minutes go into fitting one, then it learns."
+            )
         self._publish(self._tuning.initial())
         self._carry_out(self._session.begin())
 
@@ -241,6 +247,8 @@ class LearnerNode(Node):
             if update is not None:
                 self._log.scalars(update.stats.scalars(), self._session.counters.steps)
                 self._tell("update", update.stats.scalars() | {"robot_minutes": self._session.robot_minutes})
+                if update.note:
+                    self.get_logger().info(update.note)
                 if update.stats.reason:
                     self.get_logger().warning(f"Update {update.stats.update} dropped: {update.stats.reason}.")
         if self._finished and self._work.empty():

@@ -54,6 +54,11 @@ class StepRecord:
         return np.concatenate((self.obs, self.lin_vel, self.height, self.contacts)).astype(np.float32)
 
 
+def critic_width(observation_width: int, feet: int) -> int:
+    """Size of :meth:`StepRecord.critic_obs`."""
+    return observation_width + 3 + 1 + feet
+
+
 ARRAYS = tuple(f.name for f in fields(StepRecord) if f.name not in ("stamp_ns", "step", "version"))
 
 

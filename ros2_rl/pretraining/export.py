@@ -5,15 +5,14 @@
 """
 
 import argparse
-import json
 from collections.abc import Iterable
 from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save
 
+from ros2_rl.learning.networks import critic_bytes
 from ros2_rl.paths import share_path
 from ros2_rl.policy.contract import Contract
 from ros2_rl.policy.onnx_policy import Layer, write_bytes, write_policy
@@ -90,10 +89,8 @@ def main() -> None:
     robot = load_robot("go2")
     write_policy(path, mlp_layers(actor), "elu", contract(args.task, robot, run))
     if args.task != "recovery":
-        layers = {k.removeprefix("mlp."): v.contiguous() for k, v in critic.items() if k.startswith("mlp.")}
-        sizes = [t.shape for k, t in layers.items() if k.endswith("weight")]
-        metadata = {"hidden": json.dumps([s[0] for s in sizes[:-1]]), "input": str(sizes[0][1])}
-        write_bytes(load_task(args.task).critic_path, save(layers, metadata))
+        layers = [layer._replace(name=layer.name.removeprefix("actor.")) for layer in mlp_layers(critic)]
+        write_bytes(load_task(args.task).critic_path, critic_bytes(layers))
     print(f"wrote {path.name}")
 
 

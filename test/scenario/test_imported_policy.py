@@ -1,5 +1,7 @@
 """The shipped trot, written as unitree_rl_lab writes a policy and imported again, walks as before."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from ros2_rl.learning.phase import EVALUATE, Phase
 from ros2_rl.policy.mlp import linear_layers
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.policy.runtime import PolicyRuntime
+from ros2_rl.robots import load_robot
 from ros2_rl.safety.modes import Mode
 from ros2_rl.sim.loop import Robot
 from ros2_rl.sim.perturbations import load_gap
@@ -44,8 +47,8 @@ def columns(policy: OnnxPolicy) -> list[int]:
     return found
 
 
-def export(folder: Path) -> Path:
-    """The trot with other orders of joints and terms, as an ONNX file and its deploy.yaml."""
+def export(folder: Path, **changes: object) -> Path:
+    """The trot with other orders of joints and terms, as an ONNX file and its deploy.yaml with changes."""
     policy = OnnxPolicy(TASK.policy_path)
     contract = policy.contract
     joints = [contract.joint_names.index(name) for name in BREADTH]
@@ -71,7 +74,7 @@ def export(folder: Path) -> Path:
     graph = helper.make_graph(nodes, "actor", ports[:1], ports[1:], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, folder / "policy.onnx")
-    (folder / "deploy.yaml").write_text(yaml.safe_dump(deploy(policy), sort_keys=False))
+    (folder / "deploy.yaml").write_text(yaml.safe_dump(deploy(policy) | changes, sort_keys=False))
     return folder / "policy.onnx"
 
 
@@ -106,8 +109,7 @@ def deploy(policy: OnnxPolicy) -> dict:
 
 def test_the_trot_comes_back_from_unitree_rl_lab_and_walks_with_the_same_targets(tmp_path: Path) -> None:
     foreign, path = export(tmp_path), tmp_path / "imported.onnx"
-    machine = Robot(TASK, TASK.policy_path, 3, load_gap("none"))
-    write_imported(path, import_policy(foreign, machine.robot))
+    write_imported(path, import_policy(foreign, load_robot("go2")))
     machine = Robot(TASK, path, 3, load_gap("none"))
     original = PolicyRuntime(TASK.policy_path, machine.robot, 3, TASK)
     worst = 0.0
@@ -137,3 +139,21 @@ def test_the_trot_comes_back_from_unitree_rl_lab_and_walks_with_the_same_targets
     assert np.sqrt(np.mean(np.square(errors))) < 0.15  # the first step after each new command included
     assert machine.supervisor.mode is Mode.POLICY
     assert machine.supervisor.snapshot().overrides == 0
+
+
+def test_the_usual_launch_line_fine_tunes_it_with_gains_and_a_critic_of_its_own(tmp_path: Path) -> None:
+    path, run_dir = tmp_path / "imported.onnx", tmp_path / "run"
+    softer = export(tmp_path, stiffness=[36.0] * 12)
+    write_imported(path, import_policy(softer, load_robot("go2")))
+    done = subprocess.run(
+        ["ros2", "launch", "ros2_rl", "finetune.launch.py", f"policy:={path}", f"run_dir:={run_dir}",
+         "minutes:=0.4", "episodes:=1"],
+        capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The policy has no critic: the first 4 robot minutes go into fitting one" in done.stdout
+    assert "The critic has seen" in done.stdout
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert summary["ended"] == "budget" and summary["lost_steps"] == 0
+    assert summary["override_share"] < 0.5, "its gain set is not known to every node"
+    assert OnnxPolicy(run_dir / "policy.onnx").contract.joint_stiffness == (36.0,) * 12
