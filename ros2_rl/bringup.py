@@ -17,6 +17,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from ros2_rl.errors import ConfigError
 from ros2_rl.launch_args import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ, SimArgs, Table
 from ros2_rl.paths import share_path
+from ros2_rl.realtime import limit_threads
 
 Args = TypeVar("Args", bound=SimArgs)
 
@@ -145,7 +146,7 @@ def node(executable: str, args: SimArgs, *, several: bool = False, **parameters:
         parameters=[*filter(None, files), _typed(values | parameters)],
         ros_arguments=["--log-level", args.log_level],
         output="screen",
-        additional_env={"PYTHONUNBUFFERED": "1"} | _room_for_recording(executable, args),
+        additional_env={"PYTHONUNBUFFERED": "1"} | limit_threads() | _room_for_recording(executable, args),
         sigterm_timeout=_SIGTERM_AFTER_S,
         sigkill_timeout=_SIGKILL_AFTER_S,
     )

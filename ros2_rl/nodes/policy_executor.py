@@ -1,6 +1,5 @@
 """Node ``policy_executor``: observation to joint targets at the policy's rate, with adapters."""
 
-import gc
 import queue
 import sys
 import threading
@@ -22,11 +21,13 @@ from ros2_rl.learning.phase import Phase
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values, to_time
 from ros2_rl.nodes.phases import follow_phases
+from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.step_inputs import Inputs, StepInputs
 from ros2_rl.policy.runtime import PolicyFault, PolicyRuntime, Verdict
 from ros2_rl.policy.schedule import CommandInbox, DriverSchedule, MemoryGuard, NoiseSchedule
 from ros2_rl.policy.stats import TickStats
 from ros2_rl.policy.step import StepRecord, pack
+from ros2_rl.realtime import collect, quiet_collector, yield_soon
 from ros2_rl.robots import NS_PER_S, load_robot
 from ros2_rl.tasks import load_task
 
@@ -57,9 +58,11 @@ class PolicyExecutor(Node):
             self, robot, self._commands, self._lockstep, self.runtime.needs_estimate,
             self._on_state, self._try_step,
         )  # fmt: skip
+        treat(self)
         self._start_worker()
         self._announce("active")
-        _bound_pauses()
+        yield_soon()  # the thread that prepares adapters must not hold up a control step
+        quiet_collector()
 
     def close(self) -> None:
         """End the thread that prepares adapters."""
@@ -231,7 +234,7 @@ class PolicyExecutor(Node):
         if self._pending is not None and time.monotonic() > self._deadline:
             self._try_step(give_up=True)
         self._publish_diagnostics()
-        gc.collect()  # brief: after the freeze there is little to look at
+        collect()
 
     def _publish_diagnostics(self) -> None:
         stats = self._stats
@@ -249,14 +252,6 @@ class PolicyExecutor(Node):
         message = DiagnosticArray(status=[status_msg("policy_executor", "policy", level, **values)])
         message.header.stamp = to_time(max(self._last_stamp, 0))
         self._pub_diagnostics.publish(message)
-
-
-def _bound_pauses() -> None:
-    """Keep the interpreter from holding a control step up for long."""
-    sys.setswitchinterval(0.0005)  # s; the thread that prepares adapters yields soon
-    gc.collect()
-    gc.freeze()
-    gc.disable()
 
 
 def main(args: list[str] | None = None) -> int:

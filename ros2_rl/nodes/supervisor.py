@@ -4,7 +4,6 @@ It alone writes ``joint_commands``. Watchdogs count the ticks of a steady timer,
 process that was held up itself does not take its own pause for a silent robot.
 """
 
-import gc
 import time
 from array import array
 
@@ -19,9 +18,11 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg
 from ros2_rl.nodes.hearing import Hearing
+from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.paths import share_path
 from ros2_rl.policy.onnx_policy import load_equipped
+from ros2_rl.realtime import collect, quiet_collector
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotState
 from ros2_rl.safety.config import load_safety
 from ros2_rl.safety.learned import load_recovery
@@ -63,9 +64,8 @@ class SupervisorNode(Node):
         self._silence_s = silence
         self._learner_quiet = -1
         self._connect(robot, period)
-        # What has been made so far stays; a collector that walks through it would delay commands.
-        gc.collect()
-        gc.freeze()
+        treat(self)
+        quiet_collector()
 
     def close(self) -> None:
         """Damp the joints, and go on answering for a moment, so that the last command is a safe one."""
@@ -206,6 +206,7 @@ class SupervisorNode(Node):
 
     def _every_second(self) -> None:
         self._watch_learner()
+        collect()
         self._refuse_second_writer()
         status = self._status()
         self._states.publish(status)

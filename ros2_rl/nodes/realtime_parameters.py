@@ -1,0 +1,26 @@
+"""The parameters of a control node that wish for real-time treatment."""
+
+from rcl_interfaces.msg import IntegerRange, ParameterDescriptor, ParameterType
+from rclpy.node import Node
+
+from ros2_rl.realtime import HIGHEST_PRIORITY, Wish, apply
+
+
+def treat(node: Node) -> None:
+    """Declare the parameters and get what they wish for; what cannot be had is a warning.
+
+    Called once the node's topics are there, so that the middleware's threads are treated as well, and
+    before the node begins threads of its own.
+    """
+    priorities = [IntegerRange(from_value=0, to_value=HIGHEST_PRIORITY, step=1)]
+    integers = ParameterType.PARAMETER_INTEGER_ARRAY
+    for name, default, descriptor in (
+        ("realtime_priority", 0, {"description": "SCHED_FIFO priority; 0: off", "integer_range": priorities}),
+        ("lock_memory", False, {"description": "keep the memory of the process from being paged out"}),
+        ("cores", [-1], {"description": "cores that the process runs on; -1: any", "type": integers}),
+    ):
+        node.declare_parameter(name, default, ParameterDescriptor(read_only=True, **descriptor))
+    value = lambda name: node.get_parameter(name).value  # noqa: E731
+    cores = tuple(core for core in value("cores") if core >= 0)
+    for complaint in apply(Wish(value("realtime_priority"), value("lock_memory"), cores)):
+        node.get_logger().warning(complaint)
