@@ -10,7 +10,7 @@ NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
     "learner", "console", "teleop", "recorder",
 )  # fmt: skip
-TOOLS = {"import_policy": "importing.cli", "recover": "recording.recover"}
+TOOLS = {"import_policy": "importing.cli", "recover": "recording.recover", "doctor": "doctor.cli"}
 """Programs that are no nodes, and the modules that they are in."""
 
 

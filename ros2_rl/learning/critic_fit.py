@@ -32,7 +32,8 @@ _STEPS_PER_MINUTE = 3000
 _LEAST_STD = 0.05
 _SAME = (
     "joint_names", "default_joint_pos", "action_scale", "action_offset", "observation_names",
-    "observation_history", "history_order", "history_by", "term_history", "gait_period", "stand_below", "contact_plan",
+    "observation_history", "history_order", "history_by", "term_history", "gait_period", "stand_below",
+    "contact_plan",
 )  # fmt: skip
 """What two policies must have in common to see the same."""
 
