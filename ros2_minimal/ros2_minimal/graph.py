@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.parameter_client import AsyncParameterClient
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 
 _SETTLE_S = 1.0
 """How long other nodes are given to be discovered."""
@@ -25,7 +26,8 @@ _PATIENCE_S = 10.0
 
 @contextlib.contextmanager
 def _node() -> Iterator[Node]:
-    rclpy.init()
+    # Ctrl-C is Python's alone: rclpy's handler would race it and end the loop in another way.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = Node("_ros2_minimal", start_parameter_services=False, enable_rosout=False)
     try:
         yield node
