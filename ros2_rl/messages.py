@@ -99,3 +99,30 @@ class JointOrder:
             gyro=np.array((rate.x, rate.y, rate.z)),
             accel=np.array((force.x, force.y, force.z)),
         )
+
+
+class FootOrder:
+    """Maps the forces of a ``foot_forces`` message, by its labels, into robot order."""
+
+    def __init__(self, feet: tuple[str, ...]):
+        self._feet = feet
+        self._maps: dict[tuple[str, ...], list[int] | None] = {}
+
+    def missing(self, msg: Any) -> list[str]:
+        """Feet of the robot that the message does not name."""
+        labels = foot_labels(msg)
+        return [foot for foot in self._feet if foot not in labels]
+
+    def sort(self, msg: Any) -> np.ndarray:
+        """Forces in robot order, (F,), N; empty when a foot is missing."""
+        labels = foot_labels(msg)
+        if labels not in self._maps:
+            known = not self.missing(msg)
+            self._maps[labels] = [labels.index(foot) for foot in self._feet] if known else None
+        order, force = self._maps[labels], np.asarray(msg.data, dtype=float)
+        return np.zeros(0) if order is None or max(order) >= force.size else force[order]
+
+
+def foot_labels(msg: Any) -> tuple[str, ...]:
+    """Names of a multi-array's dimensions."""
+    return tuple(dim.label for dim in msg.layout.dim)

@@ -12,6 +12,7 @@ from rclpy.qos import qos_profile_sensor_data
 from std_msgs.msg import Float32MultiArray
 
 from ros2_rl.cdr import layout_stamp
+from ros2_rl.messages import FootOrder, foot_labels
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import RobotDescription, RobotState
 
@@ -28,8 +29,8 @@ class FootInput:
     """
 
     def __init__(self, node: Node, robot: RobotDescription, on_state: Callable[[RobotState], None]):
-        self._node, self._feet, self._on_state = node, robot.feet, on_state
-        self._order: dict[tuple[str, ...], list[int] | None] = {}
+        self._node, self._on_state = node, on_state
+        self._order = FootOrder(robot.feet)
         self._pending: RobotState | None = None
         self._none = np.zeros(0)
         self._heard_ns = -MAX_AGE_NS - 1
@@ -64,7 +65,7 @@ class FootInput:
         if stamped is not None:
             return stamped
         message = self._input.newest(stamp_ns, stamp_ns)
-        return message if message is not None and "sec" not in _labels(message) else None
+        return message if message is not None and "sec" not in foot_labels(message) else None
 
     def _hand_over(self, state: RobotState, message: Float32MultiArray | None) -> None:
         self._pending, self._gate.open = None, False
@@ -72,24 +73,13 @@ class FootInput:
         self._on_state(state)
 
     def _sorted(self, message: Float32MultiArray) -> np.ndarray:
-        """Forces in robot order, (F,), N; empty when a foot is missing."""
-        labels = _labels(message)
-        if labels not in self._order:
-            self._order[labels] = self._index(labels)
-        order = self._order[labels]
-        force = np.asarray(message.data, dtype=float)
-        return self._none if order is None or max(order) >= force.size else force[order]
-
-    def _index(self, labels: tuple[str, ...]) -> list[int] | None:
-        missing = [foot for foot in self._feet if foot not in labels]
-        if not missing:
-            return [labels.index(foot) for foot in self._feet]
-        self._node.get_logger().warning(
-            f"foot_forces lacks {', '.join(missing)}, so joint torques tell of the contacts; "
-            "label its dimensions with the feet's names."
-        )
-        return None
-
-
-def _labels(message: Float32MultiArray) -> tuple[str, ...]:
-    return tuple(dim.label for dim in message.layout.dim)
+        """Forces in robot order, (F,), N; empty when a foot is missing, which is told about once."""
+        force = self._order.sort(message)
+        if force.size == 0:
+            missing = ", ".join(self._order.missing(message)) or "numbers"
+            self._node.get_logger().warning(
+                f"foot_forces lacks {missing}, so joint torques tell of the contacts; "
+                "label its dimensions with the feet's names.",
+                once=True,
+            )
+        return force

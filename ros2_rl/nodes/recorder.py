@@ -8,7 +8,6 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,7 @@ class Recorder(Node):
             self._stream.flush()
             self._finish()
 
-    def turn(self, _: list[Node], executor: Executor) -> None:
+    def turn(self, executor: Executor) -> None:
         """A moment of the node's life: empty the subscriptions, write, serve whoever asks."""
         self._take()
         now = time.monotonic()
@@ -143,7 +142,7 @@ class Recorder(Node):
 
     def _record(self, topic: Topic) -> None:
         """Subscribe to a topic, unless its type is not installed here."""
-        msg_type = _message_class(topic.type)
+        msg_type = message_class(topic.type)
         if msg_type is None:
             if topic.name not in self._unknown:
                 self.get_logger().error(f"{topic.name} is not recorded: {topic.type} is not installed here.")
@@ -154,7 +153,7 @@ class Recorder(Node):
         if topic.name in self._readers:
             self.destroy_subscription(self._readers.pop(topic.name))
         self._readers[topic.name] = self.create_subscription(
-            msg_type, topic.name, _never_called, _qos(topic), callback_group=self._gate, raw=True
+            msg_type, topic.name, _never_called, qos_of(topic), callback_group=self._gate, raw=True
         )
 
     def _look_around(self) -> None:
@@ -279,7 +278,8 @@ class Recorder(Node):
         return response
 
 
-def _qos(topic: Topic) -> QoSProfile:
+def qos_of(topic: Topic) -> QoSProfile:
+    """The QoS of a topic, with room for seconds of it."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=_LATCHED_DEPTH if topic.latched else _DEPTH,
@@ -288,7 +288,8 @@ def _qos(topic: Topic) -> QoSProfile:
     )
 
 
-def _message_class(kind: str) -> type | None:
+def message_class(kind: str) -> type | None:
+    """The class of a message type, None where its package is not installed."""
     package, _, name = kind.split("/")
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)
@@ -304,11 +305,11 @@ def main(args: list[str] | None = None) -> int:
     """Entry point of ``ros2 run ros2_rl recorder``."""
 
     def turn(nodes: list[Node], executor: Executor) -> None:
-        recorder: Any = nodes[0]
-        recorder.turn(nodes, executor)
+        for node in nodes:
+            assert isinstance(node, Recorder)
+            node.turn(executor)
 
-    factory: Callable[[], Node] = Recorder
-    return run_together([factory], args, turn)
+    return run_together([Recorder], args, turn)
 
 
 if __name__ == "__main__":

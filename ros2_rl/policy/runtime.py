@@ -69,7 +69,7 @@ class PolicyRuntime:
 
     def __init__(
         self,
-        policy_path: str | Path,
+        policy_path: str | Path | bytes,
         robot: RobotDescription,
         seed: int = 0,
         task: Task | None = None,

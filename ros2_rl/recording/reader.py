@@ -5,6 +5,7 @@ were published, and are not kept.
 """
 
 from collections.abc import Collection, Iterator
+from heapq import heappop, heappush
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,8 @@ from ros2_rl.robots import NS_PER_S
 
 ABOUT = "ros2_rl"
 """Name of the note that tells of the run as a whole."""
+_LATE_NS = 3 * NS_PER_S
+"""A message was written at most this long after others that were published later, ns."""
 FOLDER = "bag"
 """Where a run's folder has its record."""
 
@@ -98,7 +101,9 @@ class Bag:
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[Message]:
         """Messages of these topics (full names), or of all, in the order of publication."""
-        wanted = set(self.topics) if topics is None else set(topics)
+        return _sorted(self._as_written(set(self.topics) if topics is None else set(topics)))
+
+    def _as_written(self, wanted: set[str]) -> Iterator[Message]:
         for scan, names in zip(self._scans, self._names, strict=True):
             for record in scan.records():
                 if isinstance(record, Channel):
@@ -179,6 +184,17 @@ def find_files(path: Path) -> list[Path]:
             f"{folder} is a rosbag2 in SQLite storage; make an MCAP one of it with ros2 bag convert."
         )
     raise RecordError(f"The folder {path} holds no record; runs are recorded with record:=true.")
+
+
+def _sorted(messages: Iterator[Message]) -> Iterator[Message]:
+    """In the order of publication: a recorder that was held up has written some messages late."""
+    held: list[tuple[int, int, Message]] = []
+    for number, message in enumerate(messages):
+        heappush(held, (message.publish_ns, number, message))
+        while held[0][0] < message.publish_ns - _LATE_NS:
+            yield heappop(held)[2]
+    while held:
+        yield heappop(held)[2]
 
 
 def _listed(folder: Path) -> list[Path]:

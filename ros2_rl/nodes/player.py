@@ -1,0 +1,148 @@
+"""Node ``player``: plays a record to one node and compares what that node answers.
+
+It publishes the recorded bytes under its own namespace and waits for an answer wherever the record
+has one, so that the replay does not depend on how fast anybody is. It never writes ``joint_commands``.
+"""
+
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.executors import Executor
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+
+from ros2_rl.errors import RecordError
+from ros2_rl.nodes._main import run_together
+from ros2_rl.nodes.recorder import message_class, qos_of
+from ros2_rl.recording.playback import FEEDS, Await, Playback, Publish
+from ros2_rl.recording.reader import Bag
+from ros2_rl.recording.replay import beside, leave_behind
+
+_TOGETHER = 50
+"""Messages at most between two looks at what has come."""
+_GIVE_UP = 3
+"""Answers in a row that did not come, before the replay is given up."""
+
+
+class Player(Node):
+    """See the module. Ends with status 0 when all is played and compared."""
+
+    def __init__(self) -> None:
+        super().__init__("player")
+        self._declare()
+        feed = self._value("feed")
+        if feed not in FEEDS:
+            raise RecordError(f"There is no feed '{feed}'; there are {', '.join(FEEDS)}.")
+        self._run = Path(self._value("run"))
+        self._bag = Bag(self._run)
+        if self._bag.damage:
+            self.get_logger().warning(self._bag.damage)
+        self._playback = Playback(self._bag, feed)
+        self._script = self._playback.script()
+        self._answers: dict[str, dict[int, bytes]] = defaultdict(dict)
+        self._publishers_of: dict[str, Publisher] = {}
+        self._awaited: Await | None = None
+        self._deadline, self._unanswered, self._begun = 0.0, 0, False
+        self._not_before = time.monotonic()
+        self._connect()
+
+    def turn(self, executor: Executor) -> None:
+        """Play on as far as the answers allow, then hear what has come."""
+        if self._begun or self._begin():
+            self._play()
+        executor.spin_once(timeout_sec=0.0 if self._awaited is None else 0.01)
+
+    def _declare(self) -> None:
+        rates = [FloatingPointRange(from_value=1.0, to_value=1e6)]
+        waits = [FloatingPointRange(from_value=0.1, to_value=600.0)]
+        for name, default, description, limits in (
+            ("run", "", "folder of a run or of its record", {}),
+            ("feed", "estimator", f"what gets the record: {', '.join(FEEDS)}", {}),
+            ("out", "", "folder of the results; empty: replay/ beside the record", {}),
+            ("messages_per_s", 3000.0, "most that are played a second", {"floating_point_range": rates}),
+            ("patience_s", 20.0, "longest wait for an answer, s", {"floating_point_range": waits}),
+        ):
+            self.declare_parameter(
+                name, default, ParameterDescriptor(description=description, read_only=True, **limits)
+            )
+
+    def _value(self, name: str):
+        return self.get_parameter(name).value
+
+    def _connect(self) -> None:
+        for name in self._playback.feed.inputs:
+            if self._bag.has(name):
+                topic = self._bag.topics[self._bag.full_name(name)]
+                kind = message_class(topic.type)
+                self._publishers_of[name] = self.create_publisher(kind, name, qos_of(topic))
+        for name in self._playback.feed.answers:
+            topic = self._bag.topics[self._bag.full_name(name)]
+
+            def hear(data: bytes, name: str = name) -> None:
+                self._answers[name][self._playback.number(name, data)] = data
+
+            self.create_subscription(message_class(topic.type), name, hear, qos_of(topic), raw=True)
+
+    def _begin(self) -> bool:
+        """Whether the node is there, heard and listening."""
+        heard = all(self.count_publishers(self.resolve_topic_name(n)) for n in self._playback.feed.answers)
+        read = all(publisher.get_subscription_count() for publisher in self._publishers_of.values())
+        self._begun = heard and read
+        return self._begun
+
+    def _play(self) -> None:
+        for _ in range(_TOGETHER):
+            if not self._answered() or time.monotonic() < self._not_before:
+                return
+            step = next(self._script, None)
+            if step is None:
+                self._finish()
+            elif isinstance(step, Publish):
+                self._publishers_of[step.name].publish(step.data)
+                self._not_before += 1.0 / self._value("messages_per_s")
+            else:
+                self._awaited, self._deadline = step, time.monotonic() + self._value("patience_s")
+        self._not_before = max(self._not_before, time.monotonic() - 0.1)
+
+    def _answered(self) -> bool:
+        """Whether the answer that is waited for has come, or will not come."""
+        if self._awaited is None:
+            return True
+        number = self._awaited.number
+        if any(number not in self._answers[name] for name in self._playback.feed.answers):
+            if time.monotonic() < self._deadline:
+                return False
+            self._unanswered += 1
+            self.get_logger().warning(f"There was no answer {number}.")
+            if self._unanswered >= _GIVE_UP:
+                raise RecordError(
+                    f"{self._playback.feed.node} does not answer the record; its own lines say why."
+                )
+        else:
+            self._unanswered = 0
+        self._awaited = None
+        return True
+
+    def _finish(self) -> None:
+        out = Path(self._value("out") or beside(self._run))
+        comparisons = self._playback.compare(self._answers)
+        leave_behind(comparisons, out, self._value("feed"), f"{self._run}: {self._playback.feed.node}")
+        raise SystemExit(0)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``ros2 run ros2_rl player``."""
+
+    def turn(nodes: list[Node], executor: Executor) -> None:
+        for node in nodes:
+            assert isinstance(node, Player)
+            node.turn(executor)
+
+    return run_together([Player], args, turn)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
