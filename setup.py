@@ -8,9 +8,14 @@ from setuptools import find_packages, setup
 PACKAGE = "ros2_rl"
 NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
-    "learner", "console", "teleop", "recorder",
+    "learner", "console", "teleop", "recorder", "player",
 )  # fmt: skip
-TOOLS = {"import_policy": "importing.cli", "recover": "recording.recover", "doctor": "doctor.cli"}
+TOOLS = {
+    "doctor": "doctor.cli",
+    "import_policy": "importing.cli",
+    "recover": "recording.recover",
+    "replay": "recording.replay",
+}
 """Programs that are no nodes, and the modules that they are in."""
 
 

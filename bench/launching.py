@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from ros2_rl.domain import lease_domain
@@ -29,6 +31,31 @@ def finetune(arguments: dict[str, object], run_dir: Path | None = None, timeout_
         tail = (run_dir / "launch.log").read_text().splitlines()[-15:]
         raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n" + "\n".join(tail))
     return json.loads(summary.read_text())
+
+
+def simulate(arguments: dict[str, object], run_dir: Path, seconds: float) -> None:
+    """``ros2 launch ros2_rl sim.launch.py`` for some seconds of wall time, then Ctrl-C.
+
+    Raises:
+        RuntimeError: the launch ended before, or not well; its last lines are in the message.
+    """
+    given = [f"{key}:={value}" for key, value in arguments.items()]
+    command = ["ros2", "launch", "ros2_rl", "sim.launch.py", *given, f"run_dir:={run_dir}"]
+    run_dir.mkdir(parents=True, exist_ok=True)
+    log_path = run_dir / "launch.log"
+    with log_path.open("w") as log, lease_domain() as domain:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"ROS_DOMAIN_ID": str(domain)}
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        early = process.poll() is not None
+        if not early:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+    if early or process.returncode != 0:
+        tail = log_path.read_text().splitlines()[-15:]
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n" + "\n".join(tail))
 
 
 def write_result(path: Path | None, figures: dict[str, float | None]) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from launch import Action, LaunchContext
 from launch.actions import DeclareLaunchArgument, RegisterEventHandler, Shutdown
@@ -14,12 +14,30 @@ from launch.event_handlers import OnProcessExit
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from ros2_rl.errors import ConfigError
+from ros2_rl.errors import ConfigError, Ros2RlError
 from ros2_rl.launch_args import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ, SimArgs, Table
 from ros2_rl.paths import share_path
 from ros2_rl.realtime import limit_threads
 
-Args = TypeVar("Args", bound=SimArgs)
+Args = TypeVar("Args")
+
+
+class NodeArgs(Protocol):
+    """What every program is begun with, whichever launch file begins it."""
+
+    @property
+    def robot(self) -> str: ...
+    @property
+    def params_file(self) -> str: ...
+    @property
+    def use_sim_time(self) -> bool: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def log_level(self) -> str: ...
+    @property
+    def record(self) -> str: ...
+
 
 # Together less than the 5 s within which everything has to have ended after Ctrl-C.
 _SIGTERM_AFTER_S = "4.0"
@@ -50,7 +68,7 @@ def checked(check: Callable[[Mapping[str, str]], Args], values: Mapping[str, str
     """The checked arguments; a mistake is one sentence on stderr, and nothing is started."""
     try:
         return check(values)
-    except ConfigError as error:
+    except Ros2RlError as error:
         print(error, file=sys.stderr, flush=True)
         raise ConfigError("nothing was started") from None
 
@@ -131,7 +149,7 @@ def _recorder_ended(event: Any, context: LaunchContext) -> None:
         raise RuntimeError("The recorder could not record; its last line above says why.")
 
 
-def node(executable: str, args: SimArgs, *, several: bool = False, **parameters: Any) -> Node:
+def node(executable: str, args: NodeArgs, *, several: bool = False, **parameters: Any) -> Node:
     """A program of this package with the parameter files and parameters of its own.
 
     ``several``: it holds several nodes, which keep their own names and take the same parameters.
@@ -152,7 +170,7 @@ def node(executable: str, args: SimArgs, *, several: bool = False, **parameters:
     )
 
 
-def _room_for_recording(executable: str, args: SimArgs) -> dict[str, str]:
+def _room_for_recording(executable: str, args: NodeArgs) -> dict[str, str]:
     """Settings of Fast DDS with which no message is lost while the recorder's process is not being run."""
     if args.record == "false" or _FASTDDS in os.environ:
         return {}

@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.duration import Duration
 from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -101,11 +102,18 @@ class Player(Node):
             if step is None:
                 self._finish()
             elif isinstance(step, Publish):
-                self._publishers_of[step.name].publish(step.data)
+                self._send(step)
                 self._not_before += 1.0 / self._value("messages_per_s")
             else:
                 self._awaited, self._deadline = step, time.monotonic() + self._value("patience_s")
         self._not_before = max(self._not_before, time.monotonic() - 0.1)
+
+    def _send(self, step: Publish) -> None:
+        publisher = self._publishers_of[step.name]
+        publisher.publish(step.data)
+        if self._bag.topics[self._bag.full_name(step.name)].latched:
+            # Announcements come on topics of their own; one must be there before the next state is.
+            publisher.wait_for_all_acked(Duration(seconds=0.05))
 
     def _answered(self) -> bool:
         """Whether the answer that is waited for has come, or will not come."""
