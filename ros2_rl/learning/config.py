@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import available, share_path
 from ros2_rl.policy.adapter import LOG_STD_RANGE
+from ros2_rl.tasks.loading import line_of
 
 _LOW, _HIGH = LOG_STD_RANGE
 JUDGEMENTS = ("success", "failure", "not_good")
@@ -187,28 +188,46 @@ def load_learner(name: str, **changes: object) -> SlowRLConfig:
     Raises:
         ConfigError: no such learner, or a setting that is unknown or out of its range.
     """
+    settings, origin = _read(name)
     try:
-        return SlowRLConfig(**(_read(name) | changes))
-    except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"The learner file {name}.yaml is wrong: {_first(error)}.") from error
+        return SlowRLConfig(**(settings | changes))
+    except ValidationError as error:
+        key = str(next(iter(error.errors()[0]["loc"]), ""))
+        where = f"The learner file {name}.yaml is wrong"
+        if key in origin and key not in changes:
+            where = f"The learner file {origin[key]}, is wrong"
+        raise ConfigError(f"{where}: {_first(error)}.") from error
 
 
-def _read(name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
+_Settings = tuple[dict[str, Any], dict[str, str]]
+"""Settings by name, and the file and line that each comes from."""
+
+
+def _read(name: str, below: tuple[str, ...] = ()) -> _Settings:
     """The settings of a file and of those that it extends."""
     path = share_path("config", "learners", f"{name}.yaml")
     if not path.is_file():
         raise ConfigError(f"There is no learner '{name}'; available: {available('config/learners')}.")
     if name in below:
         raise ConfigError(f"The learner '{name}' extends itself; take its line 'extends' out.")
-    settings = dict(yaml.safe_load(path.read_text()) or {})
+    try:
+        text = path.read_text()
+        node, settings = yaml.compose(text), dict(yaml.safe_load(text) or {})
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"The learner file {path.name} is not a list of 'key: value' ({reason})."
+        ) from error
     base = settings.pop("extends", None)
-    return settings if base is None else _read(str(base), (*below, name)) | settings
+    origin = {key: f"{path.name}, line {line_of(node, (key,))}" for key in settings}
+    if base is None:
+        return settings, origin
+    settings_below, origin_below = _read(str(base), (*below, name))
+    return settings_below | settings, origin_below | origin
 
 
-def _first(error: Exception) -> str:
+def _first(error: ValidationError) -> str:
     """The first complaint as one phrase, with what is allowed."""
-    if not isinstance(error, ValidationError):
-        return " ".join(str(error).split())
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":

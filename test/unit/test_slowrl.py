@@ -310,12 +310,30 @@ def test_settings_are_checked():
     assert all(field.description for field in SlowRLConfig.model_fields.values())
 
 
-def test_a_file_that_extends_itself_is_refused(tmp_path, monkeypatch):
+@pytest.fixture
+def learner_files(tmp_path, monkeypatch):
+    """Writes learner files: ``name=text``."""
     folder = tmp_path / "config" / "learners"
     folder.mkdir(parents=True)
-    for name, base in (("a", "b"), ("b", "a"), ("c", "nobody")):
-        (folder / f"{name}.yaml").write_text(f"extends: {base}\n")
     monkeypatch.setattr("ros2_rl.learning.config.share_path", lambda *parts: tmp_path.joinpath(*parts))
+    return lambda **texts: [(folder / f"{name}.yaml").write_text(text) for name, text in texts.items()]
+
+
+def test_a_wrong_setting_is_refused_with_its_file_and_line(learner_files):
+    learner_files(base="clip: 0.2\n\nrank: 0\n", top="extends: base\nclip: 0.1\n", odd="- 1\n", bad="a: [\n")
+    for name in ("base", "top"):
+        with pytest.raises(ConfigError, match=r"base.yaml, line 3, is wrong: rank: .* equal to 1"):
+            load_learner(name)
+    assert load_learner("top", rank=2).clip == 0.1
+    with pytest.raises(ConfigError, match=r"top.yaml is wrong: rank: .* equal to 64"):
+        load_learner("top", rank=100)
+    for name in ("odd", "bad"):
+        with pytest.raises(ConfigError, match=f"{name}.yaml is not a list of 'key: value'"):
+            load_learner(name)
+
+
+def test_a_file_that_extends_itself_is_refused(learner_files):
+    learner_files(a="extends: b\n", b="extends: a\n", c="extends: nobody\n")
     with pytest.raises(ConfigError, match="'a' extends itself"):
         load_learner("a")
     with pytest.raises(ConfigError, match="no learner 'nobody'"):
