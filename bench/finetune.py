@@ -6,7 +6,8 @@ least 0.6 with at most 2 falls within the budget of robot minutes, on at least 4
 By default through the whole ROS graph, as the launch file starts it; ``--in-process`` joins the
 same classes by function calls (ros2_rl/sim/loop.py), which is faster.
 
-    python bench/finetune.py [--quick] [--out FILE] [--seeds 1 2 3 4 5] [--minutes 75] [--in-process]
+    python bench/finetune.py [--quick] [--out FILE] [--seeds 1 2 3 4 5] [--minutes 75] [--task trot]
+        [--gap default] [--in-process]
 """
 
 import argparse
@@ -31,9 +32,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def in_process(gap: str, seed: int, minutes: float, verbose: bool) -> dict:
+def in_process(task_name: str, gap: str, seed: int, minutes: float, verbose: bool) -> dict:
     """A session without ROS; the content of ``summary.json`` and the curve."""
-    task, begin = load_task("trot"), time.monotonic()
+    task, begin = load_task(task_name), time.monotonic()
     robot = Robot(task, task.policy_path, seed, load_gap(gap))
     tuning = FineTuning(
         SessionConfig(minutes=minutes), load_learner("slowrl"), task, robot.robot,
@@ -60,6 +61,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--minutes", type=float, default=75.0, help="budget of training, robot minutes")
+    parser.add_argument("--task", default="trot", help="task, as in config/tasks")
     parser.add_argument("--gap", default="default")
     parser.add_argument("--in-process", action="store_true", help="without ROS, the same classes")
     parser.add_argument("--verbose", action="store_true", help="progress lines of --in-process")
@@ -70,9 +72,9 @@ def main() -> int:
     print("  ".join(f"{name[:12]:>12s}" for name in COLUMNS))
     for seed in seeds:
         if args.in_process:
-            data = in_process(args.gap, seed, minutes, args.verbose)
+            data = in_process(args.task, args.gap, seed, minutes, args.verbose)
         else:
-            data = finetune({"gap": args.gap, "seed": seed, "minutes": minutes})
+            data = finetune({"task": args.task, "gap": args.gap, "seed": seed, "minutes": minutes})
         print("  ".join(f"{data[name]:12.3f}" for name in COLUMNS), flush=True)
         figures |= {f"seed{seed}/{name}": data[name] for name in COLUMNS[1:]}
         for at, fraction in data.get("looks", ()):

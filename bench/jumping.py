@@ -48,9 +48,9 @@ class Jumper:
 
     def __init__(self, task: Task, policy: Path, gap: Perturbations, seed: int, episodes: int):
         self.robot = Robot(task, policy, seed, gap)
-        self._cycle, self._period = task.clocks.cycle_steps, task.gait_period
-        self._scorer, self._standing = task.scorer(), task.standing
-        start = task.clocks.next_start(_START_STEP)
+        self._cycle, self._period = task.clock.cycle_steps, task.gait_period
+        self._scorer, self._standing = task.scorer(), task.clock.standing
+        start = task.clock.next_start(_START_STEP)
         self.cycles = episodes * round(task.episode / task.gait_period)
         self.robot.announce(Phase(EVALUATE, start * STEP_NS, seed, True, False, task.episode, episodes))
         for _ in range(start + 1):

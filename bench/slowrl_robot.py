@@ -148,7 +148,7 @@ class Twin:
             if robot.supervisor.mode is Mode.POLICY:
                 break
         task = robot.task
-        start = task.clocks.next_start(record.step + round(_REST_S * 50))
+        start = task.clock.next_start(record.step + round(_REST_S * 50))
         phase = Phase(EVALUATE, start * STEP_NS, self._seed, gap, False, task.episode, self._episodes)
         robot.announce(phase)
         return phase

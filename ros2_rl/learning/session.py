@@ -227,7 +227,7 @@ class Session:
         if self._finishing:
             return events + self._final(end)
         if self._wants_look(train_return):
-            next_start = self.task.clocks.next_start
+            next_start = self.task.clock.next_start
             start = next_start(activate + LEAD_STEPS)
             resume = next_start(start + self.config.look_episodes * self.task_episode_steps + LEAD_STEPS)
             next_at = resume + self.config.window_steps + self.config.lag_steps
@@ -291,7 +291,7 @@ class Session:
     # ------------------------------------------------------------- evaluation
 
     def _evaluate(self, kind: Kind, start_step: int) -> list[Event]:
-        self._kind, start_step = kind, self.task.clocks.next_start(start_step)
+        self._kind, start_step = kind, self.task.clock.next_start(start_step)
         if kind is Kind.LOOK:
             self._looks += 1
             seed, episodes = 1000 * (self.seed + 1) + self._looks, self.config.look_episodes
@@ -326,7 +326,7 @@ class Session:
                 "version": self._version,
             },
         )
-        next_start = self.task.clocks.next_start(step + 1 + LEAD_STEPS)
+        next_start = self.task.clock.next_start(step + 1 + LEAD_STEPS)
         if kind is not Kind.LOOK:
             self.returns[kind.value] = value
         report.values["fraction"] = self.fraction(value)
@@ -369,7 +369,7 @@ class Session:
         return [Restore(version, activate), *self._evaluate(Kind.FINAL, activate + LEAD_STEPS)]
 
     def _train(self, start_step: int) -> list[Event]:
-        start_step = self.task.clocks.next_start(start_step)
+        start_step = self.task.clock.next_start(start_step)
         self._train_start, self._window = start_step, 0
         self._window_return.clear()
         due = start_step + self.config.window_steps + self.config.lag_steps

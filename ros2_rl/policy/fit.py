@@ -67,7 +67,7 @@ def check_task(contract: "Contract", task: "Task") -> None:
                 f"The policy's {key} is {getattr(contract, key)} s, but the task {task.name} "
                 f"has {getattr(task, key)} s; choose the policy of that task."
             )
-    plan = task.clocks.plan
+    plan = task.clock.plan
     if contract.clock.plan != plan:
         raise ContractError(
             f"The policy's contact plan is {contract.clock.plan}, but the task {task.name} "

@@ -42,7 +42,7 @@ def contract(task: str, robot: RobotDescription, run: str) -> Contract:
     """What ``policy.onnx`` says about itself."""
     recovery = task == "recovery"
     env = recovery_env if recovery else velocity_env
-    clock = Clock(0.02, 0.0) if recovery else load_task(task).clocks
+    clock = Clock(0.02, 0.0) if recovery else load_task(task).clock
     names = _RECOVERY_OBSERVATIONS if recovery else _JUMP_OBSERVATIONS if clock.plan else _TROT_OBSERVATIONS
     scales = {"base_ang_vel": env.ANG_VEL_SCALE, "joint_vel": env.JOINT_VEL_SCALE}
     if clock.plan:

@@ -14,7 +14,7 @@ class JumpEnv(VelocityEnv):
         return self.task.gait_period
 
     def _new_commands(self) -> None:
-        self._resample(np.flatnonzero(self.phase % self.task.clocks.cycle_steps == 0))
+        self._resample(np.flatnonzero(self.phase % self.task.clock.cycle_steps == 0))
 
     def _shaping(self) -> np.ndarray:
         return np.zeros(self.num_envs)
@@ -30,5 +30,5 @@ class JumpEnv(VelocityEnv):
     def _begin(self, index: np.ndarray) -> None:
         """Within a cycle the robot stands until the next one."""
         self.command[index] = 0.0
-        at_start = index[self.phase[index] % self.task.clocks.cycle_steps == 0]
+        at_start = index[self.phase[index] % self.task.clock.cycle_steps == 0]
         self._resample(at_start)

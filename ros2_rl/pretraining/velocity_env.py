@@ -45,7 +45,7 @@ class VelocityEnv(VecEnv):
 
     @property
     def clock(self) -> np.ndarray:
-        return self.task.clock(self.phase, self.command)
+        return self.task.clock.at(self.phase, self.command)
 
     def get_observations(self) -> TensorDict:
         """Groups ``policy`` (N, D), noisy, and ``critic`` (N, D + 8), see ``StepRecord``."""
@@ -160,7 +160,7 @@ class VelocityEnv(VecEnv):
         qvel = self._rng.uniform(-0.3, 0.3, (k, 18))
         self.sim.place(index, qpos, qvel)
         self.action[index] = self.last_action[index] = 0.0
-        self.phase[index] = self._rng.integers(0, self.task.clocks.cycle_steps, k)
+        self.phase[index] = self._rng.integers(0, self.task.clock.cycle_steps, k)
         self.episode_length_buf[index] = 0
         for values in self._sums.values():
             values[index] = 0.0

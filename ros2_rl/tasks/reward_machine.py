@@ -66,7 +66,7 @@ class RewardMachine:
         cycle, dt = self._clock.cycle_steps, self._clock.step_dt
         begins = (step % cycle == 0) | np.any(data.command != self._command, axis=1)
         self._command[:] = data.command
-        self.reset_cycle(begins)
+        self._begin(begins)
         self._integrate(data, dt)
         self._since += dt
         time = (step % cycle + 1) * dt
@@ -82,7 +82,7 @@ class RewardMachine:
         data.moved = self.moved.copy()
         data.mark = np.where(asked[:, None], data.command * self._clock.period, 0.0)
 
-    def reset_cycle(self, begins: np.ndarray) -> None:
+    def _begin(self, begins: np.ndarray) -> None:
         """Begin a cycle where ``begins`` (N,) says so; the way is measured from here."""
         self.state[begins], self._since[begins], self.moved[begins] = 0, 0.0, 0.0
 

@@ -22,7 +22,7 @@ class Scorer:
 
     def __init__(self, task: "Task", count: int = 1):
         self._task = task
-        self.machine = RewardMachine(task.machine, task.clocks, count) if task.machine else None
+        self.machine = RewardMachine(task.machine, task.clock, count) if task.machine else None
         self._before: StepRecord | None = None
 
     def reset(self, index: np.ndarray | slice = slice(None)) -> None:

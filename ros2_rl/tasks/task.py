@@ -79,21 +79,13 @@ class Task(BaseModel):
         return share_path(*self.critic.split("/"))
 
     @property
-    def clocks(self) -> Clock:
+    def clock(self) -> Clock:
         """The clock that the policy sees."""
         return Clock(self.step_dt, self.gait_period, self.stand_below, self.jump.plan if self.jump else None)
 
     def scorer(self, count: int = 1) -> Scorer:
         """Rewards of the control steps of ``count`` robots."""
         return Scorer(self, count)
-
-    def standing(self, command: np.ndarray) -> np.ndarray:
-        """Whether a command (..., 3) means to stand still."""
-        return self.clocks.standing(command)
-
-    def clock(self, step: int | np.ndarray, command: np.ndarray) -> np.ndarray:
-        """Clock (..., 2 or 3) at control step ``step`` under ``command`` (..., 3), see ``Clock.at``."""
-        return self.clocks.at(step, command)
 
     def step_data(
         self, robot: RobotDescription, record: StepRecord, after: StepRecord, before: StepRecord | None
@@ -105,7 +97,7 @@ class Task(BaseModel):
         action = np.asarray(record.action, dtype=float)
         last = action if before is None else np.asarray(before.action, dtype=float)
         arrays = (
-            record.command, self.clock(after.step, record.command), after.lin_vel, after.ang_vel,
+            record.command, self.clock.at(after.step, record.command), after.lin_vel, after.ang_vel,
             after.gravity, after.height[0], after.contacts, after.q - robot.default_pose, after.tau,
             action, last,
         )  # fmt: skip

@@ -15,8 +15,8 @@ from ros2_rl.tasks import load_task
 from ros2_rl.tasks.clock import STEP_NS
 
 TASK = load_task("jump")
-CYCLE = TASK.clocks.cycle_steps
-START = TASK.clocks.next_start(250)
+CYCLE = TASK.clock.cycle_steps
+START = TASK.clock.next_start(250)
 
 
 def robot(gap: str = "none", phase: str = EVALUATE) -> Robot:

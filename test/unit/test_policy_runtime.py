@@ -71,7 +71,7 @@ def test_a_jump_keeps_its_command_for_a_cycle(tmp_path: Path) -> None:
     # In the cycle in which it got the robot it stands; what changes at 200 waits for the cycle of 240.
     assert [asked[step] for step in (150, 159, 160, 239, 240)] == pytest.approx([0.0, 0.0, 0.1, 0.1, 0.3])
     clock = records[182 - 150].clock  # 0.44 s into the cycle: in the air
-    np.testing.assert_allclose(clock, load_task("jump").clock(182, FORWARD), atol=1e-6)
+    np.testing.assert_allclose(clock, load_task("jump").clock.at(182, FORWARD), atol=1e-6)
     assert clock[2] == 0.0
     runtime.reset()
     _, record = runtime.tick(random_state(330), None, FORWARD, False)

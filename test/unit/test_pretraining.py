@@ -36,14 +36,14 @@ def test_the_policy_sees_in_training_what_its_contract_says(env):
     for i, seen in enumerate(env.get_observations()["policy"].numpy()):
         sim = env.sim
         state = RobotState(0, sim.q[i], sim.dq[i], np.zeros(12), sim.quat[i], sim.ang_vel[i], np.zeros(3))
-        clock = env.task.clock(int(env.phase[i]), env.command[i])
+        clock = env.task.clock.at(int(env.phase[i]), env.command[i])
         built = builder.build(state, None, env.command[i], env.action[i], clock)
         np.testing.assert_allclose(built[0], seen, atol=1e-5)
 
 
 @pytest.mark.parametrize("env", ["jump"], indirect=True)
 def test_a_jump_keeps_its_command_for_a_cycle_and_begins_standing(env):
-    cycle, rng = load_task("jump").clocks.cycle_steps, np.random.default_rng(0)
+    cycle, rng = load_task("jump").clock.cycle_steps, np.random.default_rng(0)
     begun = np.zeros(3, bool)
     for _ in range(2 * cycle):
         at_start = env.phase % cycle == 0
