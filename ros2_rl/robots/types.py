@@ -49,6 +49,20 @@ class JointCommand:
 
 
 @dataclass(slots=True)
+class MotorCommand:
+    """As :class:`JointCommand`, with gains of its own, as a robot's bus carries it; arrays (J,)."""
+
+    stamp_ns: int
+    q: np.ndarray
+    dq: np.ndarray
+    tau: np.ndarray
+    kp: np.ndarray
+    """N·m/rad."""
+    kd: np.ndarray
+    """N·m·s/rad."""
+
+
+@dataclass(slots=True)
 class BaseEstimate:
     """What the state estimator knows about the base."""
 
