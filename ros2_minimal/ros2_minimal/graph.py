@@ -4,6 +4,7 @@ import argparse
 import array
 import contextlib
 import importlib
+import signal
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -26,7 +27,9 @@ _PATIENCE_S = 10.0
 
 @contextlib.contextmanager
 def _node() -> Iterator[Node]:
-    # Ctrl-C is Python's alone: rclpy's handler would race it and end the loop in another way.
+    # Ctrl-C is Python's alone: rclpy's handler would race it and end the loop in another way. Whoever
+    # was started by a script in the background begins with it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = Node("_ros2_minimal", start_parameter_services=False, enable_rosout=False)
     try:
