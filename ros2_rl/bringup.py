@@ -91,6 +91,7 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
         "speed": args.speed or 1.0,
         "state_rate_hz": LOCKSTEP_STATE_RATE_HZ if args.lockstep else STATE_RATE_HZ,
         "headless": args.headless,
+        "events_dir": str(Path(args.run_dir) / "supervisor"),
         "wait_for_topics": [*loop, *awaited],
     }
     if args.composed:
@@ -114,7 +115,7 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
             ),
             ("state_estimator", ()),
             ("policy_executor", ("task", "policy", "seed", "lockstep")),
-            ("supervisor", ("policy", "lockstep")),
+            ("supervisor", ("policy", "lockstep", "events_dir")),
             ("practice", ("task", "seed")),
         )
     ]

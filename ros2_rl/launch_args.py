@@ -116,7 +116,7 @@ def check_sim_args(values: Mapping[str, str]) -> SimArgs:
     """
     text = _complete(values, SIM_ARGUMENTS)
     common = _common(text)
-    run_dir = _run_dir(text["run_dir"]) if common["record"] != "false" else ""
+    run_dir = _run_dir(text["run_dir"])
     _check_record(common, run_dir, 0.0)
     return SimArgs(**common, run_dir=run_dir)
 

@@ -6,6 +6,7 @@ process that was held up itself does not take its own pause for a silent robot.
 
 import time
 from array import array
+from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
@@ -22,8 +23,9 @@ from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.paths import share_path
 from ros2_rl.policy.onnx_policy import load_equipped
-from ros2_rl.realtime import collect, quiet_collector
+from ros2_rl.realtime import collect, quiet_collector, yield_soon
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotState
+from ros2_rl.safety.blackbox import EventWriter
 from ros2_rl.safety.config import load_safety
 from ros2_rl.safety.learned import load_recovery
 from ros2_rl.safety.modes import Mode
@@ -56,6 +58,9 @@ class SupervisorNode(Node):
         self._order = JointOrder(robot.joints)
         self._msg = JointState(name=list(robot.joints))
         self._told = -1
+        folder = self._value("events_dir")
+        self._events = EventWriter(Path(folder)) if folder else None
+        self._happened = 0
         self._heard = False
         self._quiet = self._waited = self._rivalled = 0
         period = 0.25 if lockstep else 0.01
@@ -65,6 +70,7 @@ class SupervisorNode(Node):
         self._learner_quiet = -1
         self._connect(robot, period)
         treat(self)
+        yield_soon()  # the thread that writes events must not hold up a command
         quiet_collector()
 
     def close(self) -> None:
@@ -78,6 +84,8 @@ class SupervisorNode(Node):
                 break
             self.executor.spin_once(timeout_sec=min(left, 0.05))
         self._send(self.supervisor.answer())
+        if self._events is not None:
+            self._events.close()
 
     # ---- set-up
 
@@ -96,6 +104,7 @@ class SupervisorNode(Node):
                 [FloatingPointRange(from_value=0.001, to_value=0.2)],
             ),
             ("recovery_policy", "config/policies/recovery.onnx", "in the share folder, or absolute", []),
+            ("events_dir", "", "folder for a file an event, with the second before it; empty: none", []),
         ):
             descriptor = ParameterDescriptor(description=text, floating_point_range=span, read_only=True)
             self.declare_parameter(name, default, descriptor)
@@ -210,6 +219,7 @@ class SupervisorNode(Node):
         self._refuse_second_writer()
         status = self._status()
         self._states.publish(status)
+        self._tell_of_events()
         array_msg = DiagnosticArray(status=[status])
         array_msg.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array_msg)
@@ -259,7 +269,17 @@ class SupervisorNode(Node):
         self._told = self.supervisor.revision
         self._states.publish(self._status())
         snapshot = self.supervisor.snapshot()
+        if self._events is not None and snapshot.events != self._happened:
+            self._happened = snapshot.events
+            self._events.keep(snapshot, self.supervisor.recent())
         self.get_logger().info(f"{snapshot.mode} at {snapshot.stamp_ns / NS_PER_S:.3f} s: {snapshot.reason}")
+
+    def _tell_of_events(self) -> None:
+        """Say that an event is not on the disk, each time one is lost."""
+        events = self._events
+        if events is not None and events.fault:
+            self.get_logger().warning(f"An event is lost ({events.lost} so far): {events.fault}.")
+            events.fault = ""
 
     def _status(self) -> DiagnosticStatus:
         snapshot = self.supervisor.snapshot()
@@ -280,6 +300,8 @@ class SupervisorNode(Node):
             guard=snapshot.guard,
             tripped=", ".join(snapshot.tripped),
             distrusted=snapshot.distrusted,
+            events=snapshot.events,
+            events_lost=0 if self._events is None else self._events.lost,
         )
 
 

@@ -250,7 +250,8 @@ class ModeMachine:
 
     def _advance_recovery(self, state: RobotState) -> None:
         if self._recovery.failed:
-            self.enter(Mode.DAMPING, f"not on its feet after {self._recovery.attempts} attempts")
+            cause = f"not on its feet after {self._recovery.attempts} attempts"
+            self.enter(Mode.DAMPING, cause, guard="recovery")
         elif not self._standing.standing:
             self.record.announce(0)
         elif not self._policy_wanted:

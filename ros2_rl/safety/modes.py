@@ -59,6 +59,10 @@ class Snapshot:
     """Names of all guards that are tripped now."""
     distrusted: int
     """Version of the adapter that must not act any longer; -1 when there is none."""
+    events: int
+    """How many things have happened that are worth a record."""
+    event: str
+    """The last of them: the name of a guard, ``fall``, or what a person asked for."""
 
 
 class ModeRecord:
@@ -72,6 +76,7 @@ class ModeRecord:
         self.guard = ""
         self.tripped: tuple[str, ...] = ()
         self.distrusted = -1
+        self.events, self.event = 0, ""
         self.revision = 0
         self._fallen = False
 
@@ -86,6 +91,8 @@ class ModeRecord:
         self.actor, self.guard = Actor.HUMAN if driven else _actor(mode, human), guard
         self.mode, self.reason, self.since_ns, self.policy_from_ns = mode, reason, stamp_ns, 0
         self.revision += 1
+        if guard or human:
+            self._happened(guard or mode.lower())
 
     def announce_person(self, from_ns: int, until_ns: int) -> None:
         """Say from and until which stamp a person drives; see :class:`Snapshot`."""
@@ -106,9 +113,13 @@ class ModeRecord:
 
     def trip(self, names: tuple[str, ...], distrusted: int) -> None:
         """Say which guards are tripped, and which adapter must not act."""
-        if (names, distrusted) != (self.tripped, self.distrusted):
-            self.tripped, self.distrusted = names, distrusted
-            self.revision += 1
+        if (names, distrusted) == (self.tripped, self.distrusted):
+            return
+        new = [name for name in names if name not in self.tripped]
+        self.tripped, self.distrusted = names, distrusted
+        self.revision += 1
+        if new and self.guard not in new:
+            self._happened(new[0])
 
     def fall(self) -> None:
         """Count a fall, once until the robot stands again."""
@@ -116,6 +127,7 @@ class ModeRecord:
             self._fallen = True
             self.falls += 1
             self.revision += 1
+            self._happened("fall")
 
     def snapshot(self, stamp_ns: int) -> Snapshot:
         return Snapshot(
@@ -133,7 +145,13 @@ class ModeRecord:
             self.guard,
             self.tripped,
             self.distrusted,
+            self.events,
+            self.event,
         )
+
+    def _happened(self, what: str) -> None:
+        self.events += 1
+        self.event = what
 
 
 def _actor(mode: Mode, human: bool) -> Actor:

@@ -6,6 +6,7 @@ wants.
 """
 
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState
+from ros2_rl.safety.blackbox import BlackBox, Entry
 from ros2_rl.safety.config import SafetyConfig
 from ros2_rl.safety.guards.panel import GuardPanel
 from ros2_rl.safety.guards.sensors import FiniteGuard
@@ -53,6 +54,8 @@ class Supervisor:
         self._finite = FiniteGuard(rules.finite)
         self._target_guard = TargetAgeGuard(rules.target_age, step_ns)
         self._limiter = Limiter(robot, config.joints)
+        self._box = BlackBox()
+        self._state: RobotState | None = None
         self._stamp_ns = -1
         self._answer: JointCommand | None = None
         self._sent: JointCommand | None = None
@@ -80,6 +83,11 @@ class Supervisor:
     def snapshot(self) -> Snapshot:
         return self._machine.record.snapshot(max(self._stamp_ns, 0))
 
+    def recent(self) -> tuple[Entry, ...]:
+        """The last second, with the newest state and its answer."""
+        now = () if self._state is None else (Entry(self._state, self._answer, self.mode),)
+        return (*self._box.contents(), *now)
+
     def on_state(self, state: RobotState) -> JointCommand | None:
         """The command for a state; None while it waits for the target of that stamp.
 
@@ -87,6 +95,9 @@ class Supervisor:
         """
         if state.stamp_ns == self._stamp_ns:
             return self._answer
+        if self._state is not None:
+            self._box.add(Entry(self._state, self._answer, self.mode))
+        self._state = state
         fault = self._finite.update(state)
         if fault.reaction:
             return self._pass_over(state, fault)

@@ -18,6 +18,7 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.nodes.conversions import reliable, status_values, to_ns, to_time
 from ros2_rl.robots import load_robot
+from ros2_rl.safety.blackbox import read_event
 
 ROBOT = load_robot("go2")
 STATE_NS, STEP_NS = 5_000_000, 20_000_000
@@ -174,6 +175,22 @@ def test_lockstep_autostart_recovery_and_a_signal_that_ends_damped(bench):
     _, errors = bench.process.communicate()
     assert bench.process.returncode == 0 and "Traceback" not in errors
     assert bench.spin_until(lambda: bench.rig.command.header.frame_id == "damping")
+
+
+def test_an_event_is_on_the_disk_with_the_second_before_it(tmp_path):
+    bench = Bench("lockstep:=true", f"events_dir:={tmp_path / 'events'}")
+    try:
+        bench.step_until("POLICY")
+        bench.rig.tilt = np.radians(35)
+        bench.step_until("RECOVERY", 10)
+        assert bench.spin_until(lambda: list(tmp_path.glob("events/*.npz")))
+        (path,) = tmp_path.glob("events/*.npz")
+        about, arrays = read_event(path)
+        assert about["guard"] in path.name.replace("-", " ") and about["mode"] == "RECOVERY"
+        assert arrays["stamp_ns"][-1] == about["since_ns"] <= bench.rig.stamp_ns
+        assert len(arrays["stamp_ns"]) > 190 and arrays["mode"][-2] == "POLICY"
+    finally:
+        bench.close()
 
 
 @pytest.mark.parametrize("bench", [("lockstep:=true", "lockstep_timeout_s:=1.0")], indirect=True)

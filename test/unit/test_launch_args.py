@@ -167,6 +167,7 @@ def test_a_record_for_which_there_is_no_room_is_refused(tmp_path: Path, kind: st
         check_sim_args(values | {"record_mib": "9999999"})
 
 
-def test_only_a_recorded_simulation_has_a_run_folder(tmp_path: Path) -> None:
-    assert check_sim_args({}).run_dir == ""
+def test_a_simulation_has_a_run_folder_that_is_not_made_before_it_is_needed(tmp_path: Path) -> None:
+    folder = Path(check_sim_args({}).run_dir)
+    assert folder.parent == Path.cwd() / "runs" and not folder.exists()
     assert check_sim_args({"record": "true", "run_dir": str(tmp_path)}).run_dir == str(tmp_path)
