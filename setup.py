@@ -15,6 +15,7 @@ TOOLS = {
     "import_policy": "importing.cli",
     "recover": "recording.recover",
     "replay": "recording.replay",
+    "report": "recording.report",
 }
 """Programs that are no nodes, and the modules that they are in."""
 

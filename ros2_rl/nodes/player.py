@@ -24,6 +24,7 @@ from ros2_rl.recording.replay import beside, leave_behind
 
 _TOGETHER = 50
 """Messages at most between two looks at what has come."""
+_SETTLED_S = 1.0
 _GIVE_UP = 3
 """Answers in a row that did not come, before the replay is given up."""
 
@@ -47,7 +48,7 @@ class Player(Node):
         self._publishers_of: dict[str, Publisher] = {}
         self._awaited: Await | None = None
         self._deadline, self._unanswered, self._begun = 0.0, 0, False
-        self._not_before = time.monotonic()
+        self._not_before = self._settled = time.monotonic()
         self._connect()
 
     def turn(self, executor: Executor) -> None:
@@ -88,10 +89,16 @@ class Player(Node):
             self.create_subscription(message_class(topic.type), name, hear, qos_of(topic), raw=True)
 
     def _begin(self) -> bool:
-        """Whether the node is there, heard and listening."""
+        """Whether the node has been there, heard and listening for a moment.
+
+        Discovery goes both ways: a reader that is seen here may not have found this writer yet.
+        """
         heard = all(self.count_publishers(self.resolve_topic_name(n)) for n in self._playback.feed.answers)
         read = all(publisher.get_subscription_count() for publisher in self._publishers_of.values())
-        self._begun = heard and read
+        if not (heard and read):
+            self._settled = time.monotonic()
+        self._begun = time.monotonic() - self._settled >= _SETTLED_S
+        self._not_before = time.monotonic()
         return self._begun
 
     def _play(self) -> None:
