@@ -28,7 +28,7 @@ from ros2_rl.robots import load_robot
 
 ROBOT = load_robot("go2")
 STATE_NS = 5_000_000
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 AWAITED = "wait_for_topics:=[joint_commands]"
 LOCKSTEP = ("lockstep:=true", AWAITED)
 
@@ -208,8 +208,11 @@ def test_a_supervisor_that_falls_silent_breaks_the_lockstep_until_it_comes_back(
     bench.spin_until(lambda: False, 0.05)
     silent = rig.stamp_ns
     bench.reach(silent + 40 * STATE_NS)
-    assert bench.spin_until(lambda: rig.status.level == DiagnosticStatus.ERROR)
-    assert "damped" in rig.status.message and rig.values["timeouts"] == "1"
+    # The robot's own time-out comes in robot time, maybe after the report of the break.
+    assert bench.spin_until(
+        lambda: rig.status.level == DiagnosticStatus.ERROR and rig.values["timeouts"] == "1"
+    ), rig.status
+    assert "damped" in rig.status.message
     rig.answering = True
     assert bench.spin_until(lambda: rig.status.level != DiagnosticStatus.ERROR)
     bench.reach(rig.stamp_ns + 50 * STATE_NS)
