@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 PACKAGE = "ros2_rl"
 NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
-    "learner", "console", "teleop", "recorder", "player",
+    "learner", "console", "teleop", "recorder", "player", "examiner",
 )  # fmt: skip
 TOOLS = {
     "doctor": "doctor.cli",

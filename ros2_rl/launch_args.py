@@ -116,7 +116,7 @@ def check_sim_args(values: Mapping[str, str]) -> SimArgs:
     """
     text = _complete(values, SIM_ARGUMENTS)
     common = _common(text)
-    run_dir = _run_dir(text["run_dir"])
+    run_dir = check_run_dir(text["run_dir"])
     _check_record(common, run_dir, 0.0)
     return SimArgs(**common, run_dir=run_dir)
 
@@ -130,10 +130,10 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     text = _complete(values, FINETUNE_ARGUMENTS)
     common = _common(text)
     load_learner(text["learner"])
-    minutes = _number("minutes", text["minutes"], 0.1, 10_000)
-    episodes = round(_number("episodes", text["episodes"], 1, 1000))
+    minutes = number("minutes", text["minutes"], 0.1, 10_000)
+    episodes = round(number("episodes", text["episodes"], 1, 1000))
     resume = _earlier_run(text["resume"])
-    run_dir = _run_dir(text["run_dir"])
+    run_dir = check_run_dir(text["run_dir"])
     _check_record(common, run_dir, minutes + 3 * episodes * _EXAM_MINUTES)
     return FinetuneArgs(
         **common,
@@ -157,33 +157,33 @@ def _common(text: Mapping[str, str]) -> dict:
     load_gap(text["gap"])
     return {
         "robot": text["robot"],
-        "hardware": _one_of("hardware", text["hardware"], HARDWARE),
+        "hardware": one_of("hardware", text["hardware"], HARDWARE),
         "task": text["task"],
         "gap": text["gap"],
         "speed": _speed(text["speed"]),
-        "seed": int(_number("seed", text["seed"], 0, 2**31 - 1, whole=True)),
+        "seed": int(number("seed", text["seed"], 0, 2**31 - 1, whole=True)),
         "headless": _headless(text["headless"]),
-        "composed": _yes("composed", text["composed"]),
+        "composed": yes("composed", text["composed"]),
         "policy": _policy(text["policy"], text["task"]),
-        "namespace": _namespace(text["namespace"]),
+        "namespace": check_namespace(text["namespace"]),
         "params_file": _params_file(text["params_file"]),
-        "use_sim_time": _yes("use_sim_time", text["use_sim_time"]),
-        "log_level": _one_of("log_level", text["log_level"], LOG_LEVELS),
-        "record": _one_of("way of recording", text["record"].lower(), RECORD),
-        "record_mib": _number("record_mib", text["record_mib"], 1, 1e7),
-        "console": _yes("console", text["console"]),
+        "use_sim_time": yes("use_sim_time", text["use_sim_time"]),
+        "log_level": one_of("log_level", text["log_level"], LOG_LEVELS),
+        "record": one_of("way of recording", text["record"].lower(), RECORD),
+        "record_mib": number("record_mib", text["record_mib"], 1, 1e7),
+        "console": yes("console", text["console"]),
         "console_host": text["console_host"],
-        "console_port": int(_number("console_port", text["console_port"], 1, 65535, whole=True)),
+        "console_port": int(number("console_port", text["console_port"], 1, 65535, whole=True)),
     }
 
 
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ConfigError(f"There is no {name} '{value}'; available: {', '.join(choices)}.")
     return value
 
 
-def _number(name: str, text: str, low: float, high: float, whole: bool = False) -> float:
+def number(name: str, text: str, low: float, high: float, whole: bool = False) -> float:
     """A finite number within [low, high]."""
     try:
         value = float(int(text) if whole else text)
@@ -196,18 +196,18 @@ def _number(name: str, text: str, low: float, high: float, whole: bool = False) 
 
 
 def _speed(text: str) -> float:
-    value = _number("speed", text, 0, 100)
+    value = number("speed", text, 0, 100)
     if 0 < value < 0.01:
         raise ConfigError(f"speed must be 0 (as fast as it goes) or from 0.01 to 100, not {text}.")
     return value
 
 
-def _yes(name: str, text: str) -> bool:
-    return _one_of(name, text.lower(), ("true", "false", "1", "0")) in ("true", "1")
+def yes(name: str, text: str) -> bool:
+    return one_of(name, text.lower(), ("true", "false", "1", "0")) in ("true", "1")
 
 
 def _headless(text: str) -> bool:
-    value = _yes("headless", text)
+    value = yes("headless", text)
     if not value and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise ConfigError("There is no display for headless:=false; set DISPLAY or use headless:=true.")
     return value
@@ -224,7 +224,7 @@ def _policy(text: str, task: str) -> str:
     return str(path) if text else ""
 
 
-def _namespace(text: str) -> str:
+def check_namespace(text: str) -> str:
     if text and not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", text, re.ASCII):
         raise ConfigError(f"'{text}' is not a namespace; use letters, digits and _, as in robot1 or lab/go2.")
     return text
@@ -266,7 +266,7 @@ def _earlier_run(text: str) -> str:
     return str(path)
 
 
-def _run_dir(text: str) -> str:
+def check_run_dir(text: str) -> str:
     """A folder that can be made and written and has no run in it yet; it is not made here."""
     path = Path(text).expanduser() if text else Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     path = path.absolute()

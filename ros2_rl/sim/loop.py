@@ -46,7 +46,7 @@ class Robot:
 
     def __post_init__(self) -> None:
         self.robot: RobotDescription = load_equipped(self.robot_name, self.policy_path)
-        self.plant = Plant(self.robot, seed=self.seed, state_rate_hz=self.state_rate_hz)
+        self.plant = self._make_plant()
         self.estimator = Estimator(self.robot)
         self.runtime = PolicyRuntime(self.policy_path, self.robot, self.seed, self.task)
         config = load_safety(self.robot.name)
@@ -61,6 +61,9 @@ class Robot:
         self.steering = Steering(self.task.command_ranges)
         self._command = np.zeros(3)
         self._revision = -1
+
+    def _make_plant(self) -> Plant:
+        return Plant(self.robot, seed=self.seed, state_rate_hz=self.state_rate_hz)
 
     def announce(self, phase: Phase) -> None:
         """Let a phase begin at its stamp."""

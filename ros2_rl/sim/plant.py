@@ -100,9 +100,7 @@ class Plant:
         while self._due and self._due[0][0] <= self.stamp_ns:
             self._take(self._due.pop(0)[1])
         for _ in range(self._steps):
-            self.drives.update(self.stamp_ns)
-            mujoco.mj_step(self.model, self.data)
-            self.stamp_ns += self._dt_ns
+            self._step()
         loss = self.perturbations.message_loss
         self.lost = loss > 0.0 and self._loss_rng.random() < loss
         self._last_state = None
@@ -153,6 +151,12 @@ class Plant:
         return float(self.data.actuator_force @ self._qvel[6:])
 
     # ---- innards
+
+    def _step(self) -> None:
+        """One step of the physics."""
+        self.drives.update(self.stamp_ns)
+        mujoco.mj_step(self.model, self.data)
+        self.stamp_ns += self._dt_ns
 
     def _take(self, perturbations: Perturbations) -> None:
         """Make the model the robot that ``perturbations`` describes."""
