@@ -17,6 +17,8 @@ import yaml
 
 from ros2_rl.errors import ConfigError, RecordError
 from ros2_rl.learning.config import load_learner
+from ros2_rl.policy.mlp import linear_layers
+from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.recording.budget import check_room
 from ros2_rl.robots import load_robot
 from ros2_rl.sim.perturbations import load_gap
@@ -129,7 +131,8 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     """
     text = _complete(values, FINETUNE_ARGUMENTS)
     common = _common(text)
-    load_learner(text["learner"])
+    policy = OnnxPolicy(Path(common["policy"] or load_task(common["task"]).policy_path))
+    load_learner(text["learner"]).check_rank(layer.weight.shape for layer in linear_layers(policy.model))
     minutes = number("minutes", text["minutes"], 0.1, 10_000)
     episodes = round(number("episodes", text["episodes"], 1, 1000))
     resume = _earlier_run(text["resume"])

@@ -68,6 +68,7 @@ class Agent:
         """The base with what may change of it."""
         cfg, contract = self.cfg, self.policy.contract
         if cfg.mode == "lora":
+            cfg.check_rank(tuple(layer.weight.shape) for layer in mlp.linears)
             add_lora(mlp.linears, cfg.rank, cfg.alpha, self.generator)
         log_std = contract.log_std if cfg.std_init is None else [np.log(cfg.std_init)] * contract.num_joints
         return GaussianActor(mlp, np.asarray(log_std), cfg.log_std_bounds)

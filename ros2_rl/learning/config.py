@@ -1,9 +1,10 @@
 """The learner's settings, read from ``config/learners/<name>.yaml``."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import available, share_path
@@ -19,6 +20,8 @@ class SlowRLConfig(BaseModel):
     """SLowRL: PPO on low-rank adapters of actor and critic and on the exploration noise."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    _origin: dict[str, str] = PrivateAttr(default_factory=dict)
+    """File and line of each setting that a file gave."""
 
     # What learns, and how
     algorithm: Literal["ppo", "vaco", "rsl_rl"] = Field(
@@ -179,6 +182,20 @@ class SlowRLConfig(BaseModel):
             raise ValueError("algorithm rsl_rl needs mode and adapt_critic full")
         return self
 
+    def check_rank(self, shapes: Iterable[tuple[int, ...]]) -> None:
+        """Refuse a rank that a policy with linear layers of these shapes cannot have.
+
+        Raises:
+            ConfigError: the rank is larger than a side of the narrowest layer.
+        """
+        largest = min(min(shape) for shape in shapes)
+        if self.mode == "lora" and self.rank > largest:
+            where = f"The learner file {self._origin['rank']}," if "rank" in self._origin else "The learner"
+            raise ConfigError(
+                f"{where} is wrong: rank: {self.rank} is larger than the policy's narrowest layer; "
+                f"choose 1 to {largest}."
+            )
+
 
 def load_learner(name: str, **changes: object) -> SlowRLConfig:
     """Read ``config/learners/<name>.yaml``; ``changes`` replace single settings.
@@ -190,13 +207,15 @@ def load_learner(name: str, **changes: object) -> SlowRLConfig:
     """
     settings, origin = _read(name)
     try:
-        return SlowRLConfig(**(settings | changes))
+        config = SlowRLConfig(**(settings | changes))
     except ValidationError as error:
         key = str(next(iter(error.errors()[0]["loc"]), ""))
         where = f"The learner file {name}.yaml is wrong"
         if key in origin and key not in changes:
             where = f"The learner file {origin[key]}, is wrong"
         raise ConfigError(f"{where}: {_first(error)}.") from error
+    config._origin.update({key: line for key, line in origin.items() if key not in changes})
+    return config
 
 
 _Settings = tuple[dict[str, Any], dict[str, str]]

@@ -60,11 +60,11 @@ class LearnerNode(Node):
             look_episodes=max(value("episodes") // 2, 1),
             measure_pretrained=value("measure_pretrained"),
         )
-        self._run_dir = Path(value("run_dir") or Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
-        self._log = RunLog(self._run_dir)
         self._tuning = FineTuning(
             session, config, self._task, robot, policy, critic_for(policy, self._task, robot), value("seed")
         )
+        self._run_dir = Path(value("run_dir") or Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
+        self._log = RunLog(self._run_dir)
         self._session = self._tuning.session
         self._reports: list[Report] = []
         self._robot: dict[str, float] = {}

@@ -8,9 +8,12 @@ from pydantic import ValidationError
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import available, share_path
-from ros2_rl.tasks.task import Task
+from ros2_rl.tasks.reward_machine import MachineSpec, State
+from ros2_rl.tasks.task import Commands, Jump, Task
 
 Location = tuple[str | int, ...]
+_HOLDERS = {(): Task, ("commands",): Commands, ("jump",): Jump, ("machine",): MachineSpec}
+"""What stands where in a task file; at other places there are states."""
 
 
 def load_task(name: str) -> Task:
@@ -54,7 +57,8 @@ def _first(error: ValidationError) -> tuple[Location, str]:
     if first["type"] == "weight":
         loc = (*loc, first["ctx"]["key"])
     if first["type"] == "extra_forbidden":
-        return loc, "there is no such entry"
+        fields = _HOLDERS.get(loc[:-1], State).model_fields
+        return loc, f"there is no such entry; there are {', '.join(fields)}"
     return loc, first["msg"].removeprefix("Value error, ")
 
 

@@ -49,6 +49,17 @@ def test_a_run_leaves_everything_behind(tmp_path):
     assert "recovered" in output and "real time" in output
 
 
+def test_a_jump_is_fine_tuned_through_the_whole_graph(tmp_path):
+    run_dir = tmp_path / "run"
+    process = begin("task:=jump", "gap:=laden", "minutes:=0.2", "episodes:=1", f"run_dir:={run_dir}")
+    output, _ = process.communicate(timeout=560)
+    assert process.returncode == 0, output
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert (summary["ended"], summary["lost_steps"], summary["falls"]) == ("budget", 0, 0)
+    assert summary["zero_shot_return"] < 0.8 * summary["pretrained_return"]
+    assert PolicyRuntime(run_dir / "policy.onnx", load_robot("go2"), 0, load_task("jump")).base
+
+
 def test_ctrl_c_damps_the_robot_and_ends_everything(tmp_path):
     run_dir = tmp_path / "run"
     process = begin("minutes:=75", f"run_dir:={run_dir}")

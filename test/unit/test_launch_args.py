@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.launch_args import FINETUNE_ARGUMENTS, SIM_ARGUMENTS, check_finetune_args, check_sim_args
+from ros2_rl.learning.config import load_learner
 
 
 def mistake(**values: str) -> str:
@@ -107,6 +108,12 @@ def test_headless_false_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_policy_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "nowhere.onnx" in mistake(policy=str(tmp_path / "nowhere.onnx"))
+
+
+def test_a_rank_larger_than_the_policys_layers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = load_learner("slowrl", rank=13)
+    monkeypatch.setattr("ros2_rl.launch_args.load_learner", lambda name: wide)
+    assert "rank: 13 is larger than the policy's narrowest layer; choose 1 to 12" in mistake()
 
 
 def test_a_policy_becomes_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -306,7 +306,8 @@ def test_settings_are_checked():
         load_learner("slowrl", mode="half")
     with pytest.raises(ConfigError, match="log_std_bounds must rise"):
         load_learner("slowrl", log_std_bounds=(0.0, -1.0))
-    assert load_learner("slowrl_rank4") == load_learner("slowrl", rank=4, critic_rank=4)
+    rank4 = load_learner("slowrl", rank=4, critic_rank=4)
+    assert load_learner("slowrl_rank4").model_dump() == rank4.model_dump()
     assert all(field.description for field in SlowRLConfig.model_fields.values())
 
 
@@ -327,6 +328,14 @@ def test_a_wrong_setting_is_refused_with_its_file_and_line(learner_files):
     assert load_learner("top", rank=2).clip == 0.1
     with pytest.raises(ConfigError, match=r"top.yaml is wrong: rank: .* equal to 64"):
         load_learner("top", rank=100)
+    for rank in (13, 64):
+        learner_files(wide=f"extends: base\nrank: {rank}\n")
+        with pytest.raises(
+            ConfigError, match=f"wide.yaml, line 2, is wrong: rank: {rank} .*; choose 1 to 12"
+        ):
+            load_learner("wide").check_rank([(45, 128), (128, 12)])
+    load_learner("wide", rank=12).check_rank([(45, 128), (128, 12)])
+    load_learner("wide", mode="full").check_rank([(45, 128), (128, 12)])
     for name in ("odd", "bad"):
         with pytest.raises(ConfigError, match=f"{name}.yaml is not a list of 'key: value'"):
             load_learner(name)
