@@ -4,7 +4,10 @@ The supervisor's own code path: the robot stands under the policy, is then found
 as a random drop leaves it, and counts as recovered when the supervisor has handed it back to the
 policy and it stands (tilt below 10 degrees, base above 0.2 m) within 15 s of robot time.
 
-    python bench/recovery.py [--quick] [--out FILE] [--gap NAME]
+    python bench/recovery.py [--quick] [--out FILE] [--gaps NAME ...]
+
+A drop that fails is printed with its number, its pose and what became of the robot. Status 1 when
+a must is missed: 98 % without a gap, 95 % under one.
 """
 
 import argparse
@@ -25,7 +28,8 @@ from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.sim.plant import Plant
 
 LIMIT_S = 15.0
-MUST = 0.95
+MUST = {"none": 0.98}
+MUST_UNDER_GAP = 0.95
 
 
 class Patient:
@@ -68,6 +72,13 @@ class Patient:
         upright = tilt(truth.quat) < np.radians(10.0) and truth.position[2] > 0.2
         return upright and self.supervisor.mode is Mode.POLICY
 
+    @property
+    def outcome(self) -> str:
+        """What a robot that is not well does instead."""
+        truth, state = self.plant.truth(), self.supervisor.snapshot()
+        posture = f"tilt {np.degrees(tilt(truth.quat)):.0f} deg, base at {truth.position[2]:.2f} m"
+        return f"{state.mode}, {posture}; {state.reason}"
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -82,22 +93,26 @@ def main() -> int:
         patient = Patient(robot, gap, 2024, args.policy)
         patient.run(4.0)
         rng = np.random.default_rng(2024)
-        for _ in range(drops):
+        for drop in range(drops):
             if not patient.well:  # the last one was not brought back: a fresh robot
                 patient = Patient(robot, gap, int(rng.integers(1 << 30)), args.policy)
                 patient.run(4.0)
             patient.drop(rng)
+            posture = f"tilt {np.degrees(tilt(patient.plant.truth().quat)):.0f} deg"
             patient.run(0.5)
             for half in range(1, round(2 * LIMIT_S)):
                 patient.run(0.5)
                 if patient.well:
                     times.append(0.5 + 0.5 * half)
                     break
+            else:
+                print(f"{gap:10s} drop {drop}, {posture}: {patient.outcome}", flush=True)
         figures[f"{gap}/success"] = len(times) / drops
         figures[f"{gap}/median_s"] = float(np.median(times)) if times else float("nan")
         print(f"{gap:10s} recovered {len(times)} of {drops}, median {figures[f'{gap}/median_s']:.1f} s")
     write_result(args.out, figures)
-    return int(any(value < MUST for name, value in figures.items() if name.endswith("success")))
+    musts = {gap: MUST.get(gap, MUST_UNDER_GAP) for gap in args.gaps}
+    return int(any(figures[f"{gap}/success"] < must for gap, must in musts.items()))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ class Agent:
         self._scale_deg = torch.tensor(np.degrees(contract.action_scale), dtype=torch.float32)
         self._mirror = Mirror.of(contract) if cfg.mirror_augmentation else None
         layers, kind = linear_layers(policy.model), activation(policy.model)
+        cfg.check_rank(layer.weight.shape for layer in layers)
         self.base = Mlp(layers, kind).requires_grad_(False)
         self.actor = self._build_actor(Mlp(layers, kind))
         self._base_log_std = self.actor.log_std.detach().clone()
@@ -68,7 +69,6 @@ class Agent:
         """The base with what may change of it."""
         cfg, contract = self.cfg, self.policy.contract
         if cfg.mode == "lora":
-            cfg.check_rank(tuple(layer.weight.shape) for layer in mlp.linears)
             add_lora(mlp.linears, cfg.rank, cfg.alpha, self.generator)
         log_std = contract.log_std if cfg.std_init is None else [np.log(cfg.std_init)] * contract.num_joints
         return GaussianActor(mlp, np.asarray(log_std), cfg.log_std_bounds)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import available, share_path
@@ -12,7 +12,12 @@ from ros2_rl.tasks.reward_machine import MachineSpec, State
 from ros2_rl.tasks.task import Commands, Jump, Task
 
 Location = tuple[str | int, ...]
-_HOLDERS = {(): Task, ("commands",): Commands, ("jump",): Jump, ("machine",): MachineSpec}
+_HOLDERS: dict[Location, type[BaseModel]] = {
+    (): Task,
+    ("commands",): Commands,
+    ("jump",): Jump,
+    ("machine",): MachineSpec,
+}
 """What stands where in a task file; at other places there are states."""
 
 
