@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 PACKAGE = "ros2_rl"
 NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
-    "learner", "console", "teleop", "recorder", "player", "examiner",
+    "learner", "console", "teleop", "recorder", "player", "examiner", "go2_driver", "go2_sim", "arm_driver",
 )  # fmt: skip
 TOOLS = {
     "doctor": "doctor.cli",

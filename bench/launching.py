@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ros2_rl.domain import lease_domain
@@ -39,20 +40,34 @@ def simulate(arguments: dict[str, object], run_dir: Path, seconds: float) -> Non
     Raises:
         RuntimeError: the launch ended before, or not well; its last lines are in the message.
     """
+    with launched("sim.launch.py", arguments, run_dir) as (process, _), suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+@contextmanager
+def launched(
+    file: str, arguments: dict[str, object], run_dir: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A launch file while the block runs, then Ctrl-C; the process and its ROS domain.
+
+    Raises:
+        RuntimeError: the launch ended before, or not well; its last lines are in the message.
+    """
     given = [f"{key}:={value}" for key, value in arguments.items()]
-    command = ["ros2", "launch", "ros2_rl", "sim.launch.py", *given, f"run_dir:={run_dir}"]
+    command = ["ros2", "launch", "ros2_rl", file, *given, f"run_dir:={run_dir}"]
     run_dir.mkdir(parents=True, exist_ok=True)
     log_path = run_dir / "launch.log"
     with log_path.open("w") as log, lease_domain() as domain:
         process = subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"ROS_DOMAIN_ID": str(domain)}
         )
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-        early = process.poll() is not None
-        if not early:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
+        try:
+            yield process, domain
+        finally:
+            early = process.poll() is not None
+            if not early:
+                process.send_signal(signal.SIGINT)
+                process.wait(60)
     if early or process.returncode != 0:
         tail = log_path.read_text().splitlines()[-15:]
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n" + "\n".join(tail))

@@ -16,13 +16,16 @@ def start(context: LaunchContext) -> list:
     """Check the arguments, then begin all nodes."""
     args = checked(check_finetune_args, given(context, FINETUNE_ARGUMENTS, __file__))
     nodes = robot_nodes(args, gap_from_start=False, awaited=["learner/phase"])
+    simulated = args.hardware != "go2"
     learner = node(
         "learner",
         args,
         task=args.task,
         policy=args.policy,
         learner=args.learner,
-        gap=args.gap,
+        gap=args.gap if simulated else "robot",
+        measure_pretrained=simulated,  # a robot cannot do without its gap
+        start_with_policy=args.hardware != "sim",
         minutes=args.minutes,
         episodes=args.episodes,
         seed=args.seed,

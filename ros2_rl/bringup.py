@@ -74,13 +74,14 @@ def checked(check: Callable[[Mapping[str, str]], Args], values: Mapping[str, str
 
 
 def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] = ()) -> list[Node]:
-    """Simulator, estimator, executor, supervisor, practice; in one process or one each.
+    """Robot, estimator, executor, supervisor, practice; those around a robot in one process or one each.
 
     Robot time begins when the loop's topics and those in ``awaited`` have a publisher.
     """
-    loop = ["joint_commands", "odom", "policy/targets", "cmd_vel"]
+    loop = ["joint_commands", "odom", "policy/targets", "cmd_vel", *awaited]
     if args.record != "false":
         loop.append("recorder/state")
+    robot = _robot(args, loop, gap_from_start)
     values: dict[str, Any] = {
         "task": args.task,
         "policy": args.policy,
@@ -92,12 +93,16 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
         "state_rate_hz": LOCKSTEP_STATE_RATE_HZ if args.lockstep else STATE_RATE_HZ,
         "headless": args.headless,
         "events_dir": str(Path(args.run_dir) / "supervisor"),
-        "wait_for_topics": [*loop, *awaited],
+        "wait_for_topics": loop,
     }
+    if robot:
+        values = {key: values[key] for key in ("task", "policy", "seed", "lockstep", "events_dir")}
+        values["autostart"] = args.hardware != "go2"
     if args.composed:
-        return [node("stack", args, several=True, **values)]
-    return [
-        node(name, args, **{key: values[key] for key in keys})
+        words = ["--no-simulator"] if robot else []
+        return [*robot, node("stack", args, several=True, words=words, **values)]
+    return robot + [
+        node(name, args, **{key: values[key] for key in keys if key in values})
         for name, keys in (
             (
                 "sim_bridge",
@@ -115,10 +120,26 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
             ),
             ("state_estimator", ()),
             ("policy_executor", ("task", "policy", "seed", "lockstep")),
-            ("supervisor", ("policy", "lockstep", "events_dir")),
+            ("supervisor", ("policy", "lockstep", "autostart", "events_dir")),
             ("practice", ("task", "seed")),
         )
+        if not (robot and name == "sim_bridge")
     ]
+
+
+def _robot(args: SimArgs, awaited: list[str], gap_from_start: bool) -> list[Node]:
+    """What stands behind the topics as processes of their own; nothing for the plain simulator."""
+    if args.hardware == "sim":
+        return []
+    wire: dict[str, Any] = {"interface": args.interface, "domain": args.domain, "policy": args.policy}
+    driver = node("go2_driver", args, wait_for_topics=awaited, **wire)
+    if args.hardware == "go2":
+        return [driver]
+    simulated = node(
+        "go2_sim", args, gap=args.gap, gap_from_start=gap_from_start, speed=args.speed, seed=args.seed,
+        headless=args.headless, **wire,
+    )  # fmt: skip
+    return [simulated, driver]
 
 
 def onlookers(args: SimArgs) -> list[Action]:
@@ -150,10 +171,18 @@ def _recorder_ended(event: Any, context: LaunchContext) -> None:
         raise RuntimeError("The recorder could not record; its last line above says why.")
 
 
-def node(executable: str, args: NodeArgs, *, several: bool = False, **parameters: Any) -> Node:
+def node(
+    executable: str,
+    args: NodeArgs,
+    *,
+    several: bool = False,
+    words: Iterable[str] = (),
+    **parameters: Any,
+) -> Node:
     """A program of this package with the parameter files and parameters of its own.
 
     ``several``: it holds several nodes, which keep their own names and take the same parameters.
+    ``words``: command line before that of ROS.
     """
     files = [str(share_path("config", "ros2_rl.yaml")), args.params_file]
     values = {"robot": args.robot, "use_sim_time": args.use_sim_time and executable != "sim_bridge"}
@@ -163,6 +192,7 @@ def node(executable: str, args: NodeArgs, *, several: bool = False, **parameters
         name=None if several else executable,
         namespace=args.namespace or "/",
         parameters=[*filter(None, files), _typed(values | parameters)],
+        arguments=list(words),
         ros_arguments=["--log-level", args.log_level],
         output="screen",
         additional_env={"PYTHONUNBUFFERED": "1"} | limit_threads() | _room_for_recording(executable, args),

@@ -23,8 +23,10 @@ from ros2_rl.recording.budget import check_room
 from ros2_rl.robots import load_robot
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.tasks import load_task
+from ros2_rl.unitree.interface import check_interface
 
-HARDWARE = ("sim",)
+HARDWARE = ("sim", "go2_sim", "go2")
+"""A simulator, a simulated Go2 behind Unitree's own protocol, a Go2."""
 RECORD = ("true", "false", "events")
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 STATE_RATE_HZ = 200.0
@@ -39,12 +41,16 @@ _EXAM_MINUTES = 0.25
 Table = dict[str, tuple[str, str]]
 """Name of an argument: default and description."""
 
+_SPEED = "robot time by wall time; 0: as fast as the graph answers (lockstep), on go2 and go2_sim real time"
+
 SIM_ARGUMENTS: Table = {
     "robot": ("go2", "robot, as in config/robots"),
     "hardware": ("sim", f"what stands behind the robot's topics: {', '.join(HARDWARE)}"),
+    "interface": ("", "network interface to the robot, as in ip link; empty: lo for go2_sim"),
+    "domain": ("", "DDS domain of the robot; empty: 0 for go2, 1 for go2_sim"),
     "task": ("trot", "task, as in config/tasks"),
     "gap": ("none", "reality gap of the simulator, as in config/gaps"),
-    "speed": ("1", "robot time by wall time; 0: as fast as the graph answers (lockstep)"),
+    "speed": ("1", _SPEED),
     "seed": ("1", "seed of everything random"),
     "headless": ("true", "no window"),
     "composed": ("true", "robot's side in one process; false: a process for each node"),
@@ -62,7 +68,7 @@ SIM_ARGUMENTS: Table = {
 }
 FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "gap": ("default", "reality gap that is to be won back, as in config/gaps"),
-    "speed": ("0", "robot time by wall time; 0: as fast as the graph answers (lockstep)"),
+    "speed": ("0", _SPEED),
     "learner": ("slowrl", "learner, as in config/learners"),
     "minutes": ("75", "budget of training, minutes of robot time"),
     "episodes": ("16", "episodes of the evaluations before and after"),
@@ -76,6 +82,8 @@ class SimArgs:
 
     robot: str
     hardware: str
+    interface: str
+    domain: int
     task: str
     gap: str
     speed: float
@@ -160,17 +168,17 @@ def _common(text: Mapping[str, str]) -> dict:
     load_gap(text["gap"])
     return {
         "robot": text["robot"],
-        "hardware": one_of("hardware", text["hardware"], HARDWARE),
+        **_hardware(text),
         "task": text["task"],
         "gap": text["gap"],
-        "speed": _speed(text["speed"]),
+        "speed": _speed(text["speed"], text["hardware"]),
         "seed": int(number("seed", text["seed"], 0, 2**31 - 1, whole=True)),
         "headless": _headless(text["headless"]),
         "composed": yes("composed", text["composed"]),
         "policy": _policy(text["policy"], text["task"]),
         "namespace": check_namespace(text["namespace"]),
         "params_file": _params_file(text["params_file"]),
-        "use_sim_time": yes("use_sim_time", text["use_sim_time"]),
+        "use_sim_time": yes("use_sim_time", text["use_sim_time"]) and text["hardware"] == "sim",
         "log_level": one_of("log_level", text["log_level"], LOG_LEVELS),
         "record": one_of("way of recording", text["record"].lower(), RECORD),
         "record_mib": number("record_mib", text["record_mib"], 1, 1e7),
@@ -198,11 +206,28 @@ def number(name: str, text: str, low: float, high: float, whole: bool = False) -
     return value
 
 
-def _speed(text: str) -> float:
+def _hardware(text: Mapping[str, str]) -> dict:
+    """What stands behind the topics, and how it is reached; a simulator is not reached over a network."""
+    hardware = one_of("hardware", text["hardware"], HARDWARE)
+    rehearsal = hardware == "go2_sim"
+    domain = round(number("domain", text["domain"] or ("1" if rehearsal else "0"), 0, 230, whole=True))
+    interface = text["interface"] or ("lo" if rehearsal else "")
+    if hardware == "go2" and not interface:
+        raise ConfigError("hardware:=go2 needs the network interface to the robot, as in interface:=eth0.")
+    if hardware == "sim" and (text["interface"] or text["domain"]):
+        raise ConfigError("interface and domain lead to a robot; with hardware:=sim leave them out.")
+    if interface:
+        check_interface(interface)
+    return {"hardware": hardware, "interface": interface, "domain": domain}
+
+
+def _speed(text: str, hardware: str) -> float:
     value = number("speed", text, 0, 100)
     if 0 < value < 0.01:
         raise ConfigError(f"speed must be 0 (as fast as it goes) or from 0.01 to 100, not {text}.")
-    return value
+    if hardware == "go2" and value not in (0.0, 1.0):
+        raise ConfigError(f"A robot's time runs by itself, so speed cannot be {text}; leave it out.")
+    return value if hardware == "sim" else value or 1.0
 
 
 def yes(name: str, text: str) -> bool:

@@ -14,7 +14,7 @@ from rclpy.node import Node
 
 from ros2_rl.nodes.conversions import reliable, status_values
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 class NodeRig:

@@ -1,24 +1,16 @@
 """The network: ROS's own settings, room for its messages, and the cable to the robot."""
 
-import array
-import fcntl
 import ipaddress
 import os
 import shutil
-import socket
-import struct
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ros2_rl.doctor.finding import Finding, Level, judged
+from ros2_rl.unitree import interface as cable
 
-ROBOT_NETWORK = ipaddress.ip_network("192.168.123.0/24")
-ROBOT_ADDRESS = "192.168.123.161"
-"""Network and main computer of a Unitree Go2."""
 _RECEIVE_BYTES = 2**21
-_IFF_UP, _IFF_MULTICAST = 0x1, 0x1000
-_SIOCGIFADDR, _SIOCGIFFLAGS = 0x8915, 0x8913
 _HIGHEST_DOMAIN = 101
 """Beyond it, ports of Linux's own choice collide with those of the domain."""
 
@@ -68,19 +60,17 @@ def _buffer(root: Path) -> Finding:
 
 
 def _cable(interface: str, root: Path, reaches: Callable[[str], bool | None]) -> list[Finding]:
-    folder, what = root / "sys/class/net", f"interface {interface}"
-    names = sorted(path.name for path in folder.iterdir())
+    what, names = f"interface {interface}", cable.names(root)
     if interface not in names:
         return [Finding(Level.FAIL, what, "not there", f"choose one of {', '.join(names)}")]
-    flags, address = _flags(interface), _address(interface)
-    up = bool(flags & _IFF_UP) and (folder / interface / "operstate").read_text().strip() != "down"
-    many = bool(flags & _IFF_MULTICAST)
-    inside = address is not None and ipaddress.ip_address(address) in ROBOT_NETWORK
+    up, many = cable.is_up(interface, root), cable.has_multicast(interface)
+    address = cable.address_of(interface)
+    inside = address is not None and ipaddress.ip_address(address) in cable.ROBOT_NETWORK
     findings = [
         _needed(what, "up" if up else "down", up, f"plug the cable in, ip link set {interface} up"),
         _needed("multicast", "on" if many else "off", many, f"ip link set {interface} multicast on"),
         _needed("address", address or "none", inside,
-                f"ip address add 192.168.123.222/24 dev {interface}: the Go2 lives in {ROBOT_NETWORK}"),
+                f"ip address add {cable.FREE_ADDRESS} dev {interface}: that is where the Go2 is"),
     ]  # fmt: skip
     return findings + ([_robot(reaches)] if up and inside else [])
 
@@ -90,29 +80,8 @@ def _needed(what: str, found: str, good: bool, remedy: str) -> Finding:
 
 
 def _robot(reaches: Callable[[str], bool | None]) -> Finding:
-    answer = reaches(ROBOT_ADDRESS)
+    answer = reaches(cable.ROBOT_ADDRESS)
     if answer is None:
         return Finding(Level.WARN, "robot", "not asked", "install ping to have this checked")
-    remedy = f"{ROBOT_ADDRESS} is silent: is the robot on (it takes a minute), is it the right cable?"
+    remedy = f"{cable.ROBOT_ADDRESS} is silent: is the robot on (it takes a minute), is it the right cable?"
     return judged("robot", "answers" if answer else "silent", not answer, remedy, Level.FAIL)
-
-
-def _ask(interface: str, request: int) -> bytes | None:
-    """One of the kernel's ioctls about an interface; None where it has no answer."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        buffer = array.array("B", struct.pack("256s", interface[:15].encode()))
-        try:
-            fcntl.ioctl(s.fileno(), request, buffer)
-        except OSError:
-            return None
-    return buffer.tobytes()
-
-
-def _flags(interface: str) -> int:
-    answer = _ask(interface, _SIOCGIFFLAGS)
-    return 0 if answer is None else struct.unpack_from("H", answer, 16)[0]
-
-
-def _address(interface: str) -> str | None:
-    answer = _ask(interface, _SIOCGIFADDR)
-    return None if answer is None else socket.inet_ntoa(answer[20:24])

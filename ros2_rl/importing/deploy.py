@@ -14,13 +14,12 @@ from ros2_rl.importing.fields import Fields
 from ros2_rl.importing.terms import ISAAC_LAB, translate
 from ros2_rl.policy.contract import Contract
 from ros2_rl.policy.contract_checks import PER_JOINT, TERM_SIZES
+from ros2_rl.unitree.codec import SDK_JOINTS
 
-MOTORS = tuple(f"{leg}_{part}_joint" for leg in ("FR", "FL", "RR", "RL") for part in ("hip", "thigh", "calf"))
-"""Unitree's motors in the order of its bus."""
 _INFINITY = float("inf")
 
 
-def contract(fields: Fields, motors: tuple[str, ...] = MOTORS) -> Contract:
+def contract(fields: Fields, motors: tuple[str, ...] = SDK_JOINTS) -> Contract:
     """The contract of a policy.
 
     Raises:

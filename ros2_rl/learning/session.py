@@ -114,13 +114,13 @@ class Session:
 
     # ------------------------------------------------------------------ input
 
-    def begin(self) -> list[Event]:
-        """The first phase, at the fixed stamp ``start_s``."""
+    def begin(self, from_ns: int = 0) -> list[Event]:
+        """The first phase, ``start_s`` after the stamp ``from_ns``."""
+        start = (from_ns + round(self.config.start_s * 1e9)) // STEP_NS
         if self.returns:  # resumed: what the robot does with and without the gap is known
-            self._first_train_step = round(self.config.start_s * 1e9) // STEP_NS
-            return self._train(self._first_train_step)
+            self._first_train_step = start
+            return self._train(start)
         self._kind = Kind.PRETRAINED if self.config.measure_pretrained else Kind.ZERO_SHOT
-        start = round(self.config.start_s * 1e9) // STEP_NS
         return self._evaluate(self._kind, start)
 
     def on_label(self, label: Label) -> None:

@@ -88,7 +88,9 @@ class LearnerNode(Node):
                 f"{config.critic_fit_minutes:g} robot minutes go into fitting one, then it learns."
             )
         self._publish(self._tuning.initial())
-        self._carry_out(self._session.begin())
+        self._begun = not value("start_with_policy")
+        if self._begun:
+            self._carry_out(self._session.begin())
 
     @property
     def exit_status(self) -> int:
@@ -126,6 +128,7 @@ class LearnerNode(Node):
             ("episodes", 16, "episodes of the evaluations before and after", {"integer_range": counts}),
             ("goal", 0.9, "recovered fraction at which it ends", {"floating_point_range": share}),
             ("measure_pretrained", True, "evaluate without the gap first (simulator only)", {}),
+            ("start_with_policy", False, "begin once the policy acts, not at a fixed stamp", {}),
             ("seed", 1, "seed of the run", {"integer_range": seeds}),
             ("run_dir", "", "folder of the run; empty: runs/<time>", {}),
             ("resume", "", "run_dir of an earlier run to go on from; empty: start anew", {}),
@@ -164,6 +167,9 @@ class LearnerNode(Node):
             self.get_logger().error("supervisor/state lacks its stamp or actor; it is ignored.", once=True)
             return
         self._session.on_label(label)
+        if not self._begun and label.actor == "policy":
+            self._begun = True
+            self._carry_out(self._session.begin(label.stamp_ns))
         if msg.message in _GIVEN_UP and values.get("reason") != _FAREWELL:
             raise ConfigError(
                 f"The supervisor has damped the robot ({values.get('reason')}), so the run ends here; "

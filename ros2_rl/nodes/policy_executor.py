@@ -1,5 +1,6 @@
 """Node ``policy_executor``: observation to joint targets at the policy's rate, with adapters."""
 
+import math
 import queue
 import sys
 import threading
@@ -31,6 +32,9 @@ from ros2_rl.realtime import collect, quiet_collector, yield_soon
 from ros2_rl.robots import NS_PER_S, load_robot
 from ros2_rl.tasks import load_task
 
+_PATIENCE_S = 0.02
+"""A control step that is later than this is no longer expected."""
+
 
 class PolicyExecutor(Node):
     """Topics, stamps and a thread for adapters around :class:`PolicyRuntime`."""
@@ -52,6 +56,7 @@ class PolicyExecutor(Node):
         self._pending: int | None = None
         self._deadline = 0.0
         self._last_stamp, self._last_targets = -1, JointState()
+        self._due = math.inf
         self._step_msg = Float32MultiArray()
         self._connect()
         self._inputs = StepInputs(
@@ -63,6 +68,10 @@ class PolicyExecutor(Node):
         self._announce("active")
         yield_soon()  # the thread that prepares adapters must not hold up a control step
         quiet_collector()
+
+    def left_s(self, now: float) -> float:
+        """Wall time until the next control step is due, s; infinite while there are none."""
+        return self._due - now if now < self._due + _PATIENCE_S else math.inf
 
     def close(self) -> None:
         """End the thread that prepares adapters."""
@@ -152,6 +161,7 @@ class PolicyExecutor(Node):
             self.get_logger().error(str(fault), throttle_duration_sec=1.0)
             return
         self._last_stamp, self._last_targets = stamp_ns, command_msg(targets, self._joints)
+        self._due = time.monotonic() + self.runtime.step_ns / NS_PER_S
         self._pub_targets.publish(self._last_targets)
         self._stats.add(step, time.perf_counter() - begin, self._memory.running)
         self._publish_step(record)

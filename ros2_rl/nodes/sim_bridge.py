@@ -18,7 +18,6 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.learning.phase import Phase
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, to_time
 from ros2_rl.nodes.phases import follow_phases
@@ -27,6 +26,7 @@ from ros2_rl.nodes.sim_parameters import SimParameters
 from ros2_rl.nodes.topic_wait import TopicWait
 from ros2_rl.policy.onnx_policy import load_equipped
 from ros2_rl.robots import NS_PER_S, RobotDescription
+from ros2_rl.sim.gap_switch import GapSwitch
 from ros2_rl.sim.latency import TickLatency
 from ros2_rl.sim.pace import LockstepWait, Pacer, RealTimeFactor
 from ros2_rl.sim.perturbations import Perturbations
@@ -42,6 +42,15 @@ _RIVAL_LOOKS = 2
 """Looks in a row at which there is a second writer, before the node ends."""
 _VIEW_S = 1 / 30
 
+_AWAITED = ["joint_commands", "policy/targets", "odom", "cmd_vel"]
+_PARAMETERS = (
+    ("lockstep", False, "step as soon as a state is answered, however fast that is", None),
+    ("lockstep_timeout_s", 10.0, "longest wait for an answer in lockstep, wall, s", (0.5, 600.0)),
+    ("state_rate_hz", 200.0, "states a second of robot time, Hz", (10.0, 2000.0)),
+    ("physics_dt", 0.0025, "physics time step, s", (0.0002, 0.01)),
+    ("wait_for_topics", _AWAITED, "robot time begins when each of these has a publisher", None),
+)
+
 
 class SimBridge(Node):
     """Publishes the states of a :class:`Plant` and lets it do what ``joint_commands`` says."""
@@ -50,11 +59,12 @@ class SimBridge(Node):
         """``polled``: whoever owns the node calls :meth:`poll`; nothing here ever waits."""
         super().__init__("sim_bridge")
         self._polled = polled
-        self.parameters = SimParameters(self)
+        self.parameters = SimParameters(self, _PARAMETERS)
         value = self.parameters.value
         robot = load_equipped(value("robot"), value("policy"))
-        self.gap = self.parameters.gap()
-        self.plant = self._build(robot)
+        gap = self.parameters.gap()
+        self.plant = self._build(robot, gap)
+        self._gap = GapSwitch(self.plant, gap, value("gap_from_start"))
         self._lockstep = value("lockstep")
         period_s = 1.0 / (value("state_rate_hz") * value("speed"))
         self._pacer, self._wait = Pacer(period_s), LockstepWait(value("lockstep_timeout_s"))
@@ -64,8 +74,6 @@ class SimBridge(Node):
         self._running = False
         self._readers: tuple[int, ...] = ()
         self._settled, self._rivalled = time.monotonic(), 0
-        self._phase: Phase | None = None
-        self._was_on = value("gap_from_start")
         self._states = self._received = self._dropped = 0
         self._viewer = None if value("headless") else Viewer(self.plant.model, self.plant.data)
         self._viewed = 0.0
@@ -96,14 +104,10 @@ class SimBridge(Node):
 
     # ---- set-up
 
-    def _build(self, robot: RobotDescription) -> Plant:
+    def _build(self, robot: RobotDescription, gap: Perturbations) -> Plant:
         value = self.parameters.value
         # The ground cannot be changed later, so a gap that begins later has its ground from the start.
-        start = (
-            self.gap
-            if value("gap_from_start")
-            else Perturbations(terrain_roughness_m=self.gap.terrain_roughness_m)
-        )
+        start = gap if value("gap_from_start") else Perturbations(terrain_roughness_m=gap.terrain_roughness_m)
         try:
             return Plant(robot, start, value("seed"), value("physics_dt"), value("state_rate_hz"))
         except ValueError as error:
@@ -113,7 +117,7 @@ class SimBridge(Node):
         self._topics = RobotTopics(self, robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
-        follow_phases(self, lambda: self.plant.stamp_ns, self._on_phase)
+        follow_phases(self, lambda: self.plant.stamp_ns, self._gap.on_phase)
         self.create_service(Trigger, "sim/reset", self._on_reset)
         self.add_on_set_parameters_callback(self._on_parameters)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -226,23 +230,6 @@ class SimBridge(Node):
 
     # ---- what others ask for
 
-    def _on_phase(self, phase: Phase) -> None:
-        self._was_on = self._gap_is_on
-        self._phase = phase
-        self._follow_phase()
-
-    @property
-    def _gap_is_on(self) -> bool:
-        """Whether the gap holds at the present stamp."""
-        phase = self._phase
-        return phase.gap if phase is not None and phase.start_ns <= self.plant.stamp_ns else self._was_on
-
-    def _follow_phase(self) -> None:
-        """Switch the gap on or off when the last phase that was announced begins."""
-        if self._phase is not None:
-            gap = self.gap if self._phase.gap else Perturbations()
-            self.plant.set_perturbations(gap, self._phase.start_ns)
-
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Robot time goes on: a clock that jumps back would be a new session for every other node."""
         self.plant.lay_down()
@@ -254,15 +241,9 @@ class SimBridge(Node):
 
     def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
         try:
-            gap = self.parameters.gap_with(changed)
+            self._gap.change(self.parameters.gap_with(changed))
         except ValueError as error:
             return SetParametersResult(successful=False, reason=self.parameters.reason(error))
-        self.gap = gap
-        # While the gap is off, as in an evaluation of the nominal robot, the new one has to wait.
-        now_ns = self.plant.stamp_ns
-        self.plant.set_perturbations(gap if self._gap_is_on else Perturbations(), now_ns)
-        if self._phase is not None and self._phase.start_ns > now_ns:
-            self._follow_phase()
         return SetParametersResult(successful=True)
 
     # ---- once a second

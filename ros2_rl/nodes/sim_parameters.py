@@ -1,5 +1,6 @@
-"""The parameters of ``sim_bridge``: how robot time runs, and the reality gap, changeable as it runs."""
+"""The parameters of a simulator's node: how robot time runs, and the reality gap, changeable as it runs."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,7 +10,8 @@ from rclpy.parameter import Parameter
 
 from ros2_rl.sim.perturbations import Perturbations, flatten, load_gap, settings, unflatten
 
-_AWAITED = ["joint_commands", "policy/targets", "odom", "cmd_vel"]
+Table = Iterable[tuple[str, Any, str, tuple | None]]
+"""Name, default, description and range."""
 
 
 class SimParameters:
@@ -19,9 +21,10 @@ class SimParameters:
         ConfigError: there is no such gap, or a value is out of its range.
     """
 
-    def __init__(self, node: Node):
+    def __init__(self, node: Node, own: Table):
+        """``own``: parameters that only this node has."""
         self._node = node
-        self._declare_fixed()
+        self._declare_fixed(own)
         self._declare_gap(flatten(load_gap(self.value("gap"))))
 
     def value(self, name: str) -> Any:
@@ -49,20 +52,16 @@ class SimParameters:
         first = error.errors()[0]
         return f"{' '.join(map(str, first['loc']))}: {first['msg']}."
 
-    def _declare_fixed(self) -> None:
+    def _declare_fixed(self, own: Table) -> None:
         for name, default, text, span in (
             ("robot", "go2", "robot in config/robots", None),
             ("policy", "", "ONNX policy whose gains are carried out; empty: only the robot's own", None),
             ("gap", "none", "reality gap in config/gaps", None),
             ("gap_from_start", True, "apply the gap at once; false: when learner/phase says so", None),
-            ("lockstep", False, "step as soon as a state is answered, however fast that is", None),
-            ("lockstep_timeout_s", 10.0, "longest wait for an answer in lockstep, wall, s", (0.5, 600.0)),
-            ("speed", 1.0, "robot time by wall time, where lockstep is off", (0.01, 100.0)),
+            ("speed", 1.0, "robot time by wall time, 1: real time", (0.01, 100.0)),
             ("seed", 0, "seed of the sensor noise", (0, 2**31 - 1)),
             ("headless", True, "no window", None),
-            ("state_rate_hz", 200.0, "states a second of robot time, Hz", (10.0, 2000.0)),
-            ("physics_dt", 0.0025, "physics time step, s", (0.0002, 0.01)),
-            ("wait_for_topics", _AWAITED, "robot time begins when each of these has a publisher", None),
+            *own,
         ):  # fmt: skip
             self._node.declare_parameter(name, default, _descriptor(text, span, read_only=True))
 

@@ -4,9 +4,11 @@ The nodes and their topics are the same; only who waits for whom differs. From a
 command the nodes work one after another anyway, and a message between two processes costs a
 switch at each end; within one process the middleware hands it over directly. So the topics are
 polled, and executors serve timers and services now and then. The learner stays in a process of
-its own.
+its own. With ``--no-simulator`` the robot is somebody else: a driver, in a process of its own, so that
+it outlives whatever happens here.
 """
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -38,6 +40,7 @@ class Poller:
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
         self._simulators: list[SimBridge] = []
+        self._paced: list[SimBridge | PolicyExecutor] = []
         self._first: Executor | None = None
         self._others: deque[Executor] = deque()
         self._turn_s = _TURN_S
@@ -60,8 +63,8 @@ class Poller:
         self._others.rotate()
 
     def _state_is_near(self, now: float) -> bool:
-        """Whether the robot's next state would come in the middle of something slow."""
-        return any(simulator.left_s(now) < _CLEAR_S for simulator in self._simulators)
+        """Whether the robot's next state, or control step, would come in the middle of something slow."""
+        return any(node.left_s(now) < _CLEAR_S for node in self._paced)
 
     def _prepare(self, nodes: list[Node]) -> None:
         executors = [SingleThreadedExecutor() for _ in nodes]
@@ -70,6 +73,7 @@ class Poller:
         self._first, self._others = executors[0], deque(executors[1:])
         self._subscriptions = [s for node in nodes for s in node.subscriptions]
         self._simulators = [node for node in nodes if isinstance(node, SimBridge)]
+        self._paced = [*self._simulators] or [node for node in nodes if isinstance(node, PolicyExecutor)]
         if any(node.lockstep for node in self._simulators):
             self._turn_s = _LOCKSTEP_TURN_S
 
@@ -94,7 +98,8 @@ def main(args: list[str] | None = None) -> int:
     """Entry point of ``ros2 run ros2_rl stack``."""
     # The supervisor comes first, so that it ends first: the robot is damped while all others listen.
     factories: list[Callable[[], Node]] = [SupervisorNode, StateEstimator, PolicyExecutor, Practice]
-    factories.append(partial(SimBridge, polled=True))
+    if "--no-simulator" not in sys.argv:
+        factories.append(partial(SimBridge, polled=True))
     return run_together(factories, args, Poller().turn)
 
 

@@ -59,20 +59,23 @@ def critic_width(observation_width: int, feet: int) -> int:
     return observation_width + 3 + 1 + feet
 
 
+_INTEGERS, _BITS = ("sec", "nanosec", "step_high", "step", "version"), 32
 ARRAYS = tuple(f.name for f in fields(StepRecord) if f.name not in ("stamp_ns", "step", "version"))
 
 
 def pack(record: StepRecord) -> tuple[np.ndarray, list[tuple[str, int]]]:
     """Flat float32 data and ``(label, size)`` of each part, for a multi-array message.
 
-    The integers are sizes of dimensions of their own (``sec``, ``nanosec``, ``step``,
-    ``version``): a float32 could not hold them.
+    The integers are sizes of dimensions of their own (``sec``, ``nanosec``, ``step_high``, ``step``,
+    ``version``): a float32 could not hold them, and of a robot whose time is that of the wall one size, which
+    has 32 bits, cannot hold the step.
     """
     parts = [np.asarray(getattr(record, name), dtype=np.float32) for name in ARRAYS]
     dims = [
         ("sec", record.stamp_ns // 1_000_000_000),
         ("nanosec", record.stamp_ns % 1_000_000_000),
-        ("step", record.step),
+        ("step_high", record.step >> _BITS),
+        ("step", record.step & (1 << _BITS) - 1),
         ("version", record.version),
         *((name, part.size) for name, part in zip(ARRAYS, parts, strict=True)),
     ]
@@ -86,7 +89,7 @@ def unpack(data: np.ndarray, dims: list[tuple[str, int]]) -> StepRecord:
         ValueError: a part is missing, or the sizes do not add up to the data.
     """
     sizes = dict(dims)
-    missing = [n for n in ("sec", "nanosec", "step", "version", *ARRAYS) if n not in sizes]
+    missing = [n for n in (*_INTEGERS, *ARRAYS) if n not in sizes]
     if missing:
         raise ValueError(f"policy/step lacks {', '.join(missing)}")
     data = np.asarray(data, dtype=np.float32)
@@ -98,7 +101,7 @@ def unpack(data: np.ndarray, dims: list[tuple[str, int]]) -> StepRecord:
         start += sizes[name]
     return StepRecord(
         stamp_ns=sizes["sec"] * 1_000_000_000 + sizes["nanosec"],
-        step=sizes["step"],
+        step=sizes["step_high"] << _BITS | sizes["step"],
         version=sizes["version"],
         **arrays,
     )

@@ -12,12 +12,13 @@ from collections import deque
 import mujoco
 import numpy as np
 
-from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription
+from ros2_rl.robots import NS_PER_S, JointCommand, MotorCommand, RobotDescription
 from ros2_rl.sim.perturbations import Perturbations
 
 COMMAND_TIMEOUT_S = 0.1
 """Robot time without a command after which the joints are damped, as on the robot."""
 _DAMPING = "damping"
+Command = JointCommand | MotorCommand
 
 
 class Drives:
@@ -32,8 +33,8 @@ class Drives:
 
     def reset(self) -> None:
         """No command heard, nothing counted, joints damped."""
-        self._line: deque[tuple[int, JointCommand]] = deque()
-        self._command: JointCommand | None = None
+        self._line: deque[tuple[int, Command]] = deque()
+        self._command: Command | None = None
         self._heard_ns = 0
         self.timeouts = 0
         """How often the joints were damped for want of a command."""
@@ -43,7 +44,7 @@ class Drives:
         """Commands with a position beyond a joint limit."""
         self.worst_excess = 0.0
         """Largest distance of a commanded position beyond a joint limit, rad."""
-        self.worst_command: JointCommand | None = None
+        self.worst_command: Command | None = None
         """The command with that excess."""
         self._write()
 
@@ -54,8 +55,10 @@ class Drives:
 
     @property
     def gains(self) -> str:
-        """Name of the gain set in force."""
-        return _DAMPING if self._command is None else self._command.gains
+        """Name of the gain set in force; empty when a command brought gains of its own."""
+        if self._command is None:
+            return _DAMPING
+        return self._command.gains if isinstance(self._command, JointCommand) else ""
 
     def release(self) -> None:
         """Forget all commands, those under way included, and damp the joints."""
@@ -67,16 +70,13 @@ class Drives:
         """Take over the drives' part of ``perturbations``; commands under way keep their delay."""
         legs, scale = perturbations.leg_strength, perturbations.gain_scale
         self._strength = np.array([legs.get(leg, 1.0) for leg in self._legs])
-        self._gains = {
-            name: (gains.kp * scale * self._strength, gains.kd * scale * self._strength)
-            for name, gains in self._robot.gains.items()
-        }
+        self._scale = scale
         limit = self._robot.tau_max * self._strength
         self._range[:, 0], self._range[:, 1] = -limit, limit
         self._delay_ns = round(perturbations.actuation_delay_ms * 1e6)
         self.reset() if begin else self._write()
 
-    def hear(self, command: JointCommand, stamp_ns: int) -> bool:
+    def hear(self, command: Command, stamp_ns: int) -> bool:
         """Take a command that arrives at ``stamp_ns``; False when it is rejected."""
         if not self._sound(command):
             self.rejected += 1
@@ -96,18 +96,27 @@ class Drives:
             self.timeouts += 1
             self.release()
 
-    def _sound(self, command: JointCommand) -> bool:
-        parts, shape = (command.q, command.dq, command.tau), (self._robot.num_joints,)
-        return (
-            command.gains in self._gains
-            and all(part.shape == shape for part in parts)
-            and bool(np.isfinite(np.concatenate(parts)).all())
-        )
+    def _sound(self, command: Command) -> bool:
+        parts, shape = [command.q, command.dq, command.tau], (self._robot.num_joints,)
+        if isinstance(command, MotorCommand):
+            parts += [command.kp, command.kd]
+        elif command.gains not in self._robot.gains:
+            return False
+        return all(part.shape == shape for part in parts) and bool(np.isfinite(np.concatenate(parts)).all())
 
-    def _check_limits(self, command: JointCommand) -> None:
-        if command.gains == _DAMPING:
+    def _stiffness(self, command: Command | None) -> tuple[np.ndarray, np.ndarray]:
+        """kp and kd that a command asks for, each of shape (J,)."""
+        if isinstance(command, MotorCommand):
+            return command.kp, command.kd
+        gains = self._robot.gains[_DAMPING if command is None else command.gains]
+        return gains.kp, gains.kd
+
+    def _check_limits(self, command: Command) -> None:
+        held = self._stiffness(command)[0] > 0.0
+        if not held.any():
             return
-        excess = float(np.maximum(command.q - self._robot.q_upper, self._robot.q_lower - command.q).max())
+        beyond = np.maximum(command.q - self._robot.q_upper, self._robot.q_lower - command.q)
+        excess = float(beyond[held].max())
         if excess > 1e-6:
             self.out_of_limits += 1
         if excess > max(self.worst_excess, 1e-6):
@@ -116,7 +125,8 @@ class Drives:
     def _write(self) -> None:
         """Put the law of the present command into the actuators."""
         command = self._command
-        kp, kd = self._gains[_DAMPING if command is None else command.gains]
+        kp, kd = self._stiffness(command)
+        kp, kd = kp * self._scale * self._strength, kd * self._scale * self._strength
         self._gain[:] = kp
         self._bias[:, 1], self._bias[:, 2] = -kp, -kd
         if command is None:

@@ -5,17 +5,13 @@ with its stamp that holds a target of the policy. A control step is missed when 
 before the next one, although the robot was under the policy from the one to the other.
 """
 
-import numpy as np
+from ros2_rl.durations import Durations
 
 POLICY = "policy"
-_BIN_S, _BINS = 1e-5, 20_000
-"""Resolution and reach of the percentiles; the maximum is exact."""
 
 
 class TickLatency:
     """Latencies of all control steps so far and the number of missed ones.
-
-    Kept as a histogram: sorting the latencies of an hour would hold up the loop that they measure.
 
     Args:
         step_ns: control step of the policy.
@@ -23,8 +19,7 @@ class TickLatency:
 
     def __init__(self, step_ns: int = 20_000_000):
         self._step_ns = step_ns
-        self._counts = np.zeros(_BINS, dtype=np.int64)
-        self._longest = 0.0
+        self._durations = Durations()
         self._tick, self._sent, self._came = -1, 0.0, 0.0
         self._gains = ""
         self._expected = False
@@ -50,17 +45,10 @@ class TickLatency:
 
     def figures_ms(self) -> tuple[float, float, float]:
         """Median, 99th percentile and maximum, ms; zeros before the first control step."""
-        ranks = np.cumsum(self._counts)
-        if not ranks[-1]:
-            return 0.0, 0.0, 0.0
-        p50, p99 = (np.searchsorted(ranks, (0.5 * ranks[-1], 0.99 * ranks[-1])) + 0.5) * _BIN_S
-        most = self._longest
-        return 1e3 * min(p50, most), 1e3 * min(p99, most), 1e3 * most
+        return self._durations.figures_ms()
 
     def _close(self) -> None:
         if self._came:
-            duration = self._came - self._sent
-            self._counts[min(int(duration / _BIN_S), _BINS - 1)] += 1
-            self._longest = max(self._longest, duration)
+            self._durations.add(self._came - self._sent)
         elif self._expected and self._gains.startswith(POLICY):
             self.missed += 1

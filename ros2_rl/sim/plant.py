@@ -8,8 +8,8 @@ between this robot and the nominal one are :class:`Perturbations`.
 import mujoco
 import numpy as np
 
-from ros2_rl.robots import NS_PER_S, BaseEstimate, JointCommand, RobotDescription, RobotState, tilt
-from ros2_rl.sim.drives import Drives
+from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotDescription, RobotState, tilt
+from ros2_rl.sim.drives import Command, Drives
 from ros2_rl.sim.model import FLOOR, build_model
 from ros2_rl.sim.payload import Trunk
 from ros2_rl.sim.perturbations import Perturbations
@@ -91,7 +91,7 @@ class Plant:
         """Add a velocity (3,), m/s, world frame, to the base: a shove."""
         self._qvel[:3] += velocity
 
-    def apply(self, command: JointCommand) -> bool:
+    def apply(self, command: Command) -> bool:
         """Hear a command at the present stamp; False when it is malformed or not finite."""
         return self.drives.hear(command, self.stamp_ns)
 

@@ -6,7 +6,7 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.unitree import layout, services
 from ros2_rl.unitree.dds import Link
 from ros2_rl.unitree.idl import LowCmd_, LowState_, low_cmd
-from ros2_rl.unitree.interface import address_of, check_interface
+from ros2_rl.unitree.interface import ROBOT_ADDRESS, address_of, check_interface
 
 REAL, REHEARSAL = 0, 1
 """DDS domains: that of every Go2, and the one that simulated robots keep to."""
@@ -94,6 +94,6 @@ class Connection:
                 )
         return (
             f"No robot was heard on {where} in DDS domain {self._domain} for {waited_s:g} s: switch the Go2 "
-            "(EDU) on and wait a minute, check with ping 192.168.123.161, and give this machine an address "
+            f"(EDU) on and wait a minute, check with ping {ROBOT_ADDRESS}, and give this machine an address "
             "in its network, as in docs/go2.md."
         )

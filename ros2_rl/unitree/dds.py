@@ -16,9 +16,10 @@ from ros2_rl.errors import ConfigError
 LOOPBACK = "lo"
 _CONFIG = """<CycloneDDS><Domain Id="any"><General><Interfaces>
 <NetworkInterface name="{interface}" priority="default" multicast="default"/>
-</Interfaces>{no_multicast}</General>{peers}</Domain></CycloneDDS>"""
-# The loopback interface has no multicast, so peers on this machine are found by their port numbers.
-_NO_MULTICAST = "<AllowMulticast>false</AllowMulticast>"
+</Interfaces>{general}</General>{peers}</Domain></CycloneDDS>"""
+# Whether the loopback interface passes multicast on differs from machine to machine, so peers are called by
+# their port numbers as well; those who have none, as programs with Unitree's SDK, are found by multicast.
+_MEET = "<AllowMulticast>spdp</AllowMulticast>"
 _PEERS = (
     "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>30"
     '</MaxAutoParticipantIndex><Peers><Peer Address="localhost"/></Peers></Discovery>'
@@ -29,8 +30,8 @@ _PEERS = (
 def _join(domain: int, interface: str) -> Domain:
     """A process joins a domain once, on one interface, and for good: what is in it ends with it."""
     local = interface == LOOPBACK
-    no_multicast, peers = (_NO_MULTICAST, _PEERS) if local else ("", "")
-    return Domain(domain, _CONFIG.format(interface=interface, no_multicast=no_multicast, peers=peers))
+    general, peers = (_MEET, _PEERS) if local else ("", "")
+    return Domain(domain, _CONFIG.format(interface=interface, general=general, peers=peers))
 
 
 class Link:

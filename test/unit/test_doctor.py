@@ -8,13 +8,13 @@ import pytest
 from policy_rig import CONTRACT, write_random
 from rich.console import Console
 
-from ros2_rl.doctor import network
 from ros2_rl.doctor.cli import main, report
 from ros2_rl.doctor.clock import check_clock, kernel_says, naps
 from ros2_rl.doctor.finding import Finding, Level, judged
 from ros2_rl.doctor.machine import check_machine
 from ros2_rl.doctor.network import check_network
 from ros2_rl.doctor.versions import check_versions
+from ros2_rl.unitree import interface
 
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:
@@ -96,7 +96,7 @@ def test_a_small_buffer_and_a_missing_interface(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("interface", "flags", "address", "answer", "failed"),
+    ("name", "flags", "address", "answer", "failed"),
     [
         ("eth0", 0x1001, "192.168.123.222", True, set()),
         ("eth0", 0x1001, "192.168.123.222", False, {"robot"}),
@@ -107,23 +107,23 @@ def test_a_small_buffer_and_a_missing_interface(root: Path) -> None:
         ("eth0", 0x1000, "192.168.123.222", True, {"interface eth0"}),
     ],
 )
-def test_the_cable_to_the_robot(root, monkeypatch, interface, flags, address, answer, failed) -> None:
-    monkeypatch.setattr(network, "_flags", lambda _: flags)
-    monkeypatch.setattr(network, "_address", lambda _: address)
-    found = by_name(check_network(interface, {}, root, lambda _: answer))
-    assert {name for name, finding in found.items() if finding.level is Level.FAIL} == failed
+def test_the_cable_to_the_robot(root, monkeypatch, name, flags, address, answer, failed) -> None:
+    monkeypatch.setattr(interface, "_flags", lambda _: flags)
+    monkeypatch.setattr(interface, "address_of", lambda _: address)
+    found = by_name(check_network(name, {}, root, lambda _: answer))
+    assert {what for what, finding in found.items() if finding.level is Level.FAIL} == failed
 
 
 def test_without_ping_nobody_can_say(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "_flags", lambda _: 0x1001)
-    monkeypatch.setattr(network, "_address", lambda _: "192.168.123.222")
+    monkeypatch.setattr(interface, "_flags", lambda _: 0x1001)
+    monkeypatch.setattr(interface, "address_of", lambda _: "192.168.123.222")
     monkeypatch.setattr("shutil.which", lambda _: None)
     assert by_name(check_network("eth0", {}, root))["robot"].found == "not asked"
 
 
 def test_the_kernel_is_asked_about_a_real_interface() -> None:
-    assert network._address("lo") == "127.0.0.1" and network._flags("lo") & 1
-    assert network._address("none0") is None and network._flags("none0") == 0
+    assert interface.address_of("lo") == "127.0.0.1" and interface.is_up("lo")
+    assert interface.address_of("none0") is None and not interface.is_up("none0")
 
 
 # -------------------------------------------------------------------------------- clock

@@ -51,6 +51,28 @@ def test_an_unknown_name_is_refused_with_what_there_is(name: str, available: str
     assert "elephant" in text and available in text
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"hardware": "go2"}, "needs the network interface"),
+        ({"hardware": "go2", "interface": "eth77"}, "no network interface 'eth77'"),
+        ({"hardware": "go2_sim", "domain": "300"}, "domain must be from 0 to 230"),
+        ({"hardware": "go2", "interface": "lo", "speed": "2"}, "speed cannot be 2"),
+        ({"interface": "lo"}, "with hardware:=sim leave them out"),
+    ],
+)
+def test_a_robot_that_cannot_be_reached_so_is_refused(values: dict[str, str], words: str) -> None:
+    assert words in mistake(**values)
+
+
+def test_a_rehearsal_stays_on_this_machine_in_a_domain_of_its_own_and_in_real_time() -> None:
+    args = check_finetune_args({"hardware": "go2_sim"})
+    assert (args.interface, args.domain, args.speed, args.lockstep) == ("lo", 1, 1.0, False)
+    assert check_finetune_args({"hardware": "go2_sim", "speed": "1.5"}).speed == 1.5
+    real = check_finetune_args({"hardware": "go2", "interface": "lo"})
+    assert (real.domain, real.speed, real.use_sim_time) == (0, 1.0, False)
+
+
 def test_a_log_level_is_one_of_those_of_ros() -> None:
     assert "info" in mistake(log_level="loud")
 

@@ -20,7 +20,10 @@ NODES = (
     "practice",
     "learner",
     "recorder",
+    "go2_sim",
+    "go2_driver",
 )
+GO2 = {"go2_sim", "go2_driver"}
 PROGRAM = """#!{python}
 import os, sys, time
 name = os.path.basename(sys.argv[0])
@@ -137,13 +140,13 @@ def test_ctrl_c_reaches_every_node(installed: Installed, afterwards: int, status
 def test_in_real_time_every_node_is_a_process(installed: Installed) -> None:
     done = installed.launch("finetune.launch.py", "speed:=1", "composed:=false", first="learner", count=6)
     assert done.returncode == 0, done.stdout
-    assert installed.names() == set(NODES) - {"stack", "recorder"}
+    assert installed.names() == set(NODES) - {"stack", "recorder"} - GO2
 
 
 def test_the_simulator_alone_has_no_learner(installed: Installed) -> None:
     done = installed.launch("sim.launch.py", "composed:=false", first="practice", count=5)
     assert done.returncode == 1 and "practice-5" in done.stdout
-    assert installed.names() == set(NODES) - {"stack", "learner", "recorder"}
+    assert installed.names() == set(NODES) - {"stack", "learner", "recorder"} - GO2
 
 
 def test_a_recorder_that_refuses_ends_the_launch(installed: Installed) -> None:
@@ -165,6 +168,36 @@ def test_a_recorder_that_dies_does_not_end_the_run(installed: Installed) -> None
     launcher.send_signal(signal.SIGINT)
     launcher.communicate(timeout=60)
     assert launcher.returncode == 0
+
+
+def parameters(done: subprocess.CompletedProcess, process: str) -> str:
+    """What a process was told."""
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith(f"[{process}] parameters"))
+    return line
+
+
+def test_a_rehearsal_has_a_simulated_robot_and_its_driver(installed: Installed) -> None:
+    done = installed.launch("finetune.launch.py", "hardware:=go2_sim", "gap:=none", first="learner", count=4)
+    assert done.returncode == 0, done.stdout
+    assert installed.names() == {"stack", "learner"} | GO2
+    assert "gap: none" in parameters(done, "go2_sim-1") and "domain: 1" in parameters(done, "go2_sim-1")
+    assert "interface: lo" in parameters(done, "go2_driver-2")
+    assert "lockstep: false" in parameters(done, "stack-3") and "use_sim_time: false" in parameters(
+        done, "stack-3"
+    )
+    assert "start_with_policy: true" in parameters(done, "learner-4")
+
+
+def test_a_real_robot_waits_for_a_person_and_has_no_gap_to_switch(installed: Installed) -> None:
+    words = ("hardware:=go2", "interface:=lo", "composed:=false")
+    done = installed.launch("finetune.launch.py", *words, first="learner", count=6)
+    assert done.returncode == 0, done.stdout
+    assert installed.names() == set(NODES) - {"stack", "sim_bridge", "go2_sim", "recorder"}
+    assert "autostart: false" in parameters(done, "supervisor-4") and "domain: 0" in parameters(
+        done, "go2_driver-1"
+    )
+    learner = parameters(done, "learner-6")
+    assert "gap: robot" in learner and "measure_pretrained: false" in learner
 
 
 def test_arguments_reach_the_nodes(installed: Installed) -> None:

@@ -253,5 +253,5 @@ def test_an_interface_that_is_not_there_is_refused_with_what_there_is() -> None:
 
 def test_an_interface_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interface, "address_of", lambda name: None)
-    with pytest.raises(ConfigError, match=r"lo has no IPv4 address.*ip addr add 192\.168\.123\."):
+    with pytest.raises(ConfigError, match=r"lo has no IPv4 address.*ip address add 192\.168\.123\."):
         check_interface("lo")

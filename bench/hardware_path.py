@@ -1,0 +1,115 @@
+"""State-to-command latency on the path of a real robot, with and without a learner beside it.
+
+A simulated Go2 sends 500 LowState a second over DDS; driver, estimator, executor (50 Hz) and supervisor
+answer. For each control step the time from the LowState's arrival at the driver to the departure of the
+LowCmd that holds the policy's target of that very state; and the distance of two LowCmd. Runs with and
+without learner alternate, so that whatever else the machine does meets both. Must: p99 < 5 ms while the
+learner trains, the executor's own p99 within 10 % of that without it, and the distance of two LowCmd at
+p99 within 2.5 ms.
+
+    python bench/hardware_path.py [--quick] [--out FILE]
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from launching import launched, write_result
+from watching import DiagnosticsWatch, cpu_seconds
+
+from ros2_rl.domain import lease_domain
+from ros2_rl.paths import share_path
+
+_SETTLE_S = 10.0
+"""Wall time under the policy before the CPU shares are counted, s."""
+_PATIENCE_S = 120.0
+_FIGURES = {
+    "state_to_command_ms": ("go2_driver", "state_to_command_ms"),
+    "command_period_ms": ("go2_driver", "period_ms"),
+    "robot_round_trip_ms": ("go2_sim", "round_trip_ms"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one pair of runs of 1 minute, not 3 of 3")
+    parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
+    args = parser.parse_args()
+    pairs, seconds = (1, 60.0) if args.quick else (3, 180.0)
+    runs: dict[bool, list[dict[str, float]]] = {False: [], True: []}
+    for _ in range(pairs):
+        for learner in (False, True):
+            runs[learner].append(measure(learner, seconds))
+    figures = {f"{k}_learner": v for k, v in medians(runs[True]).items()}
+    figures |= {f"{k}_alone": v for k, v in medians(runs[False]).items()}
+    ratios = [
+        with_["executor_tick_ms_p99"] / alone["executor_tick_ms_p99"]
+        for alone, with_ in zip(runs[False], runs[True], strict=True)
+    ]
+    figures["executor_p99_ratio"] = statistics.median(ratios)
+    for name, value in figures.items():
+        print(f"{name:36s} {value:.3f}")
+    write_result(args.out, figures)
+    return 0 if well(figures) else 1
+
+
+def well(figures: dict[str, float]) -> bool:
+    """Whether the musts are met."""
+    return (
+        figures["state_to_command_ms_p99_learner"] < 5.0
+        and figures["command_period_ms_p99_learner"] <= 2.5
+        and figures["executor_p99_ratio"] < 1.1
+    )
+
+
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Figure by figure, over runs of one kind."""
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+
+
+def measure(learner: bool, seconds: float) -> dict[str, float]:
+    """One run of so much wall time under the policy; its figures."""
+    arguments: dict[str, object] = {"hardware": "go2_sim", "seed": 1, "speed": 1, "gap": "default"}
+    arguments["params_file"] = share_path("config", "realtime.yaml")
+    if learner:
+        arguments |= {"minutes": 1000, "episodes": 1}
+    file = "finetune.launch.py" if learner else "sim.launch.py"
+    folder = Path(tempfile.mkdtemp(prefix="ros2_rl_"))
+    with lease_domain() as wire, launched(file, arguments | {"domain": wire}, folder) as (process, domain):
+        watch = DiagnosticsWatch(domain)
+        watch.until(lambda: int(watch.values("policy_executor").get("ticks", 0)) > 50, _PATIENCE_S)
+        watch.spin(_SETTLE_S)
+        begin, used = time.monotonic(), cpu_seconds(process.pid)
+        watch.spin(seconds)
+        passed, after = time.monotonic() - begin, cpu_seconds(process.pid)
+        watch.close()
+    return figures_of(watch) | {
+        f"cpu_share_{name}": (after[name] - used[name]) / passed for name in used if name in after
+    }
+
+
+def figures_of(watch: DiagnosticsWatch) -> dict[str, float]:
+    """What the nodes last said about themselves, and how busy the machine was."""
+    found = {
+        f"{name}_{part}": float(watch.values(node)[f"{key}_{part}"])
+        for name, (node, key) in _FIGURES.items()
+        for part in ("p50", "p99", "max")
+    }
+    executor, driver = watch.values("policy_executor"), watch.values("go2_driver")
+    return found | {
+        "executor_tick_ms_p99": float(executor["tick_ms_p99"]),
+        "control_steps": float(executor["ticks"]),
+        "adapters": float(executor["adapter_version"]),
+        "missed_ticks": float(driver["missed_ticks"]),
+        "lost_frames": float(driver["lost_frames"]),
+        "real_time_factor": float(watch.values("go2_sim")["real_time_factor"]),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
