@@ -45,6 +45,7 @@ class PolicyExecutor(Node):
         robot, task = load_robot(self._value("robot")), load_task(self._value("task"))
         path = Path(self._value("policy") or task.policy_path)
         self.runtime = PolicyRuntime(path, robot, self._value("seed"), task)
+        self.runtime.reach.limit_deg = 0.0  # until the supervisor says more
         self._lockstep, self._timeout_s = self._value("lockstep"), self._value("lockstep_timeout_s")
         timeout_ns = round(self._value("command_timeout_s") * NS_PER_S)
         low, high = np.array(list(task.command_ranges.values())).T
@@ -233,6 +234,7 @@ class PolicyExecutor(Node):
         values = status_values(msg)
         self._memory.on_mode(msg.message, int(values.get("policy_from_ns", 0)))
         self._driver.announce(int(values.get("human_from_ns", 0)), int(values.get("human_until_ns", 0)))
+        self.runtime.reach.limit_deg = float(values.get("residual_limit_deg", 0.0))
         distrusted = int(values.get("distrusted", -1))
         if self.runtime.distrust(distrusted, self.runtime.step_of(max(self._last_stamp, 0)) + 1):
             self.get_logger().warning(f"The supervisor distrusts adapter {distrusted}: the base acts again.")

@@ -69,6 +69,7 @@ class SupervisorNode(Node):
         self._silence_s = silence
         self._learner_quiet = -1
         self._connect(robot, period)
+        self._take_residual_limit(config.residual.limit_deg)
         treat(self)
         yield_soon()  # the thread that writes events must not hold up a command
         quiet_collector()
@@ -108,6 +109,21 @@ class SupervisorNode(Node):
         ):
             descriptor = ParameterDescriptor(description=text, floating_point_range=span, read_only=True)
             self.declare_parameter(name, default, descriptor)
+
+    def _take_residual_limit(self, limit_deg: float) -> None:
+        """The one setting that may change while the robot works, and only below what is configured."""
+        text = "largest change of a joint target by a learned residual, deg; 0: the base alone"
+        span = [FloatingPointRange(from_value=0.0, to_value=limit_deg)]
+        descriptor = ParameterDescriptor(description=text, floating_point_range=span)
+        self.declare_parameter("residual_limit_deg", limit_deg, descriptor)
+        self.supervisor.limit_residual(self._value("residual_limit_deg"))
+        self.add_post_set_parameters_callback(self._on_parameters)
+
+    def _on_parameters(self, parameters) -> None:
+        for parameter in parameters:
+            if parameter.name == "residual_limit_deg":
+                self.supervisor.limit_residual(parameter.value)
+                self._tell()
 
     def _value(self, name: str):
         return self.get_parameter(name).value
@@ -300,6 +316,7 @@ class SupervisorNode(Node):
             guard=snapshot.guard,
             tripped=", ".join(snapshot.tripped),
             distrusted=snapshot.distrusted,
+            residual_limit_deg=snapshot.residual_limit_deg,
             events=snapshot.events,
             events_lost=0 if self._events is None else self._events.lost,
         )

@@ -1,7 +1,8 @@
 """Adapters: low-rank corrections of a base policy, as they travel from the learner to the executor.
 
 W' = W + (alpha / rank) B A for every linear layer (LoRA, Hu et al. 2021, eq. 3); full fine-tuning
-changes the biases as well: b' = b + change. On the wire an adapter is a safetensors file that
+changes the biases as well: b' = b + change. In place of these an adapter may carry a bounded residual
+(``residual.py``), a network beside the base. On the wire an adapter is a safetensors file that
 carries the SHA-256 of itself, so that any corruption shows.
 """
 
@@ -17,8 +18,9 @@ from safetensors import SafetensorError
 
 from ros2_rl.errors import ContractError
 from ros2_rl.policy.contract import Contract
-from ros2_rl.policy.mlp import linear_layers, with_contract, with_weights
+from ros2_rl.policy.mlp import linear_layers, with_contract, with_residual, with_weights
 from ros2_rl.policy.onnx_policy import OnnxPolicy
+from ros2_rl.policy.residual import Reach, Residual, check_residual
 
 FORMAT = "ros2_rl.adapter.1"
 LOG_STD_RANGE = (-5.0, 1.0)
@@ -54,6 +56,8 @@ class Adapter:
     created_ns: int = 0
     biases: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By name of the layer: change of its bias, (out,); layers that are not there keep theirs."""
+    residual: Residual | None = None
+    """A network beside the base; then ``layers`` is empty and the weights stay the base's."""
 
     def to_bytes(self) -> bytes:
         """The adapter as a safetensors file."""
@@ -61,6 +65,7 @@ class Adapter:
         for name, (a, b) in self.layers.items():
             tensors |= {f"{name}.lora_A": a, f"{name}.lora_B": b}
         tensors |= {f"{name}.bias": change for name, change in self.biases.items()}
+        tensors |= self.residual.tensors() if self.residual else {}
         tensors = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in tensors.items()}
         metadata = {key: str(getattr(self, key)) for key in _INTEGERS}
         metadata |= {"format": FORMAT, "base_sha256": self.base_sha256, "alpha": repr(float(self.alpha))}
@@ -81,6 +86,7 @@ class Adapter:
                 **{key: int(metadata[key]) for key in _INTEGERS},
                 base_sha256=metadata["base_sha256"],
                 alpha=float(metadata["alpha"]),
+                residual=Residual.take(tensors),
                 log_std=tensors.pop("log_std"),
                 probe_obs=tensors.pop("probe_obs"),
                 probe_out=tensors.pop("probe_out"),
@@ -131,11 +137,11 @@ def merge(model: ModelProto, adapter: Adapter) -> bytes:
     """The base model with the adapter merged into its weights, as the bytes of an ONNX file.
 
     The contract stays, but for the version and the exploration noise. With B = 0 the weights
-    are the base's bit for bit.
+    are the base's bit for bit. A residual becomes a second branch of the graph, with its bound.
     """
     scale = adapter.alpha / adapter.rank
     weights, biases = {}, {}
-    for layer in linear_layers(model):
+    for layer in linear_layers(model) if adapter.residual is None else ():
         if layer.name in adapter.biases:
             biases[layer.name] = layer.bias + adapter.biases[layer.name]
         a, b = (m.astype(np.float64) for m in adapter.layers[layer.name])
@@ -144,6 +150,8 @@ def merge(model: ModelProto, adapter: Adapter) -> bytes:
                 weights[layer.name] = (layer.weight + scale * (b @ a)).astype(np.float32)
     merged = with_weights(model, weights, biases)
     contract = Contract.from_metadata({p.key: p.value for p in model.metadata_props})
+    if adapter.residual is not None:
+        with_residual(merged, adapter.residual.layers, Reach(contract)(adapter.residual))
     log_std = tuple(adapter.log_std.astype(float).tolist())
     contract = replace(contract, policy_version=adapter.version, log_std=log_std)
     return with_contract(merged, contract).SerializeToString()
@@ -188,6 +196,10 @@ def _check_shapes(adapter: Adapter, base: OnnxPolicy) -> None:
     for name, change in adapter.biases.items():
         if name not in layers or change.shape != layers[name][:1]:
             raise ContractError(f"The adapter's bias of layer {name} does not fit the policy.")
+    if adapter.residual is not None:
+        if adapter.layers or adapter.biases:
+            raise ContractError("The adapter has both a residual and changed weights; send one of them.")
+        return check_residual(adapter.residual, base.input_width, joints)
     if set(layers) != set(adapter.layers):
         raise ContractError(
             f"The adapter has the layers {', '.join(sorted(adapter.layers)) or 'none'}; "

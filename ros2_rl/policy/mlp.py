@@ -97,6 +97,28 @@ def with_contract(model: onnx.ModelProto, contract: Contract) -> onnx.ModelProto
     return model
 
 
+def with_residual(model: onnx.ModelProto, layers: Sequence[Layer], reach: np.ndarray) -> None:
+    """Add reach * tanh(f(obs)) to the model's output (in place); f has ELU between its layers.
+
+    ``reach`` (J,) is in units of the output.
+    """
+    graph = model.graph
+    obs, out = graph.input[0].name, graph.output[0].name
+    for node in graph.node:
+        node.output[:] = ["residual.base" if name == out else name for name in node.output]
+    named = [layer._replace(name=f"residual.{layer.name}") for layer in layers]
+    graph.node.extend(_nodes(named, "Elu", obs, "residual.f", "residual."))
+    graph.node.extend(
+        [
+            helper.make_node("Tanh", ["residual.f"], ["residual.tanh"]),
+            helper.make_node("Mul", ["residual.tanh", "residual.reach"], ["residual.change"]),
+            helper.make_node("Add", ["residual.base", "residual.change"], [out]),
+        ]
+    )
+    graph.initializer.extend(_tensors(named))
+    graph.initializer.append(numpy_helper.from_array(np.asarray(reach, np.float32), "residual.reach"))
+
+
 def build_model(layers: Sequence[Layer], activation: str, contract: Contract) -> onnx.ModelProto:
     """A perceptron as an ONNX model, input ``obs`` (batch, in), output ``actions`` (batch, out).
 
@@ -120,15 +142,17 @@ def build_model(layers: Sequence[Layer], activation: str, contract: Contract) ->
     return with_contract(model, contract)
 
 
-def _nodes(layers: Sequence[Layer], operator: str) -> list[onnx.NodeProto]:
-    nodes, x = [], "obs"
+def _nodes(
+    layers: Sequence[Layer], operator: str, x: str = "obs", out: str = "actions", prefix: str = ""
+) -> list[onnx.NodeProto]:
+    nodes = []
     for i, layer in enumerate(layers):
         last = i == len(layers) - 1
-        y = "actions" if last else f"linear_{i}"
+        y = out if last else f"{prefix}linear_{i}"
         names = [x, f"{layer.name}.weight", f"{layer.name}.bias"]
         nodes.append(helper.make_node("Gemm", names, [y], transB=1))
         if not last:
-            x = f"hidden_{i}"
+            x = f"{prefix}hidden_{i}"
             nodes.append(helper.make_node(operator, [y], [x]))
     return nodes
 

@@ -5,7 +5,7 @@ adapter and may run in another thread.
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ros2_rl.policy.adapter import Adapter, check, check_probe, merge
 from ros2_rl.policy.fit import gain_set
 from ros2_rl.policy.observation import ObservationBuilder
 from ros2_rl.policy.onnx_policy import OnnxPolicy
+from ros2_rl.policy.residual import Reach, Residual, check_bound
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.robots import (
     NS_PER_S,
@@ -44,6 +45,8 @@ class Active:
     """Standard deviation of the exploration noise, (J,), float32."""
     since_step: int
     """First control step on which it acts."""
+    residual: Residual | None = None
+    """What acts beside the base within its bound; then ``policy`` is the same as one graph."""
 
     @property
     def sha256(self) -> str:
@@ -92,6 +95,9 @@ class PolicyRuntime:
         self._seed = seed
         self._observe = ObservationBuilder(contract, robot)
         self._map = ActionMap(contract, robot)
+        self._robot = robot
+        self.reach = Reach(contract)
+        """How far a residual may go; its ``limit_deg`` is the supervisor's to lower, down to 0."""
         self.needs_estimate = "base_lin_vel" in contract.observation_names
         self._zeros = np.zeros(robot.num_joints)
         self._unknown = _no_estimate(len(robot.feet))
@@ -137,16 +143,25 @@ class PolicyRuntime:
         command = self._latch.follow(step, command)
         clock = self._clock.at(step, command)
         obs = self._observe.build(state, estimate, command, self._last_action, clock)
-        mean = active.policy(obs)
-        if not np.isfinite(mean).all():
+        std = active.std if noise else np.zeros_like(active.std)
+        action, mean = self._act(active, obs, std * self._normal(step) if noise else None)
+        if not np.isfinite(action).all():
             self.reset()
             raise PolicyFault(f"The policy's answer at step {step} is not finite; check its sensors.")
-        std = active.std if noise else np.zeros_like(active.std)
-        action = mean + std * self._normal(step) if noise else mean
         self._last_action = self._map.clip(action)
         targets = self._map.targets(self._last_action, state.q)
         record = self._record(active.version, state, estimate, obs[0], (action, mean, std), command, clock)
         return JointCommand(state.stamp_ns, targets, self._zeros, self._zeros, self.gains), record
+
+    def _act(
+        self, active: Active, obs: np.ndarray, noise: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The raw action with exploration noise and without, (J,) each, for ``obs`` (1, D)."""
+        if active.residual is None:
+            mean = active.policy(obs)
+            return (mean if noise is None else mean + noise), mean
+        quiet = np.float32(0.0) if noise is None else noise
+        return self.reach.correct(self.base(obs), active.residual, obs[0], np.asarray(quiet))
 
     def submit(self, data: bytes) -> Verdict:
         """Check an adapter, merge it, try it, and keep it ready for its step; from any thread."""
@@ -158,7 +173,8 @@ class PolicyRuntime:
             policy = self._prepare(adapter)
         except ContractError as error:
             return self._refuse(version, str(error))
-        ready = Active(version, policy, _std(adapter.log_std), adapter.activate_at_step)
+        std = _std(adapter.log_std)
+        ready = Active(version, policy, std, adapter.activate_at_step, adapter.residual)
         with self._lock:
             self._ready.append(ready)
             self._newest, self._newest_from = version, adapter.activate_at_step
@@ -175,7 +191,7 @@ class PolicyRuntime:
         if not due:
             return None
         new = max(due, key=lambda a: a.version)
-        self.active = Active(new.version, new.policy, new.std, step)
+        self.active = replace(new, since_step=step)
         return self.active
 
     def distrust(self, version: int, step: int) -> bool:
@@ -211,6 +227,8 @@ class PolicyRuntime:
 
     def _prepare(self, adapter: Adapter) -> OnnxPolicy:
         check(adapter, self.base, self._newest)
+        if adapter.residual is not None:
+            check_bound(adapter.residual.bound_deg, self.contract, self._robot)
         policy = OnnxPolicy(merge(self.base.model, adapter))
         check_probe(adapter, policy)  # its runs warm the session up, too
         return policy

@@ -92,7 +92,9 @@ class ExecutorReplay:
             phase = Phase.from_values(msg.message, status_values(msg))
             self._noise.announce(phase.start_ns, phase.noise)
         elif name == "supervisor/state":
-            self._memory.on_mode(msg.message, int(status_values(msg).get("policy_from_ns", 0)))
+            values = status_values(msg)
+            self._memory.on_mode(msg.message, int(values.get("policy_from_ns", 0)))
+            self.runtime.reach.limit_deg = float(values.get("residual_limit_deg", 0.0))
         else:
             self._step(unpack(np.asarray(msg.data), [(dim.label, dim.size) for dim in msg.layout.dim]))
 

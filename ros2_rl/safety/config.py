@@ -34,6 +34,12 @@ class JointConfig(Section):
     torque_share: float = Field(gt=0, le=1, description="predicted torque, share of the joint's limit")
 
 
+class ResidualConfig(Section):
+    """How far what is learned beside a policy may go."""
+
+    limit_deg: float = Field(ge=0, le=45, description="largest change of a joint target, deg; 0: none")
+
+
 class StandConfig(Section):
     """How the robot is brought to the stand pose by position."""
 
@@ -71,6 +77,7 @@ class SafetyConfig(Section):
     guards: GuardRules
     hand_back: HandBackConfig
     joints: JointConfig
+    residual: ResidualConfig
     stand: StandConfig
     recovery: RecoveryConfig
     autostart: AutostartConfig

@@ -63,6 +63,8 @@ class Snapshot:
     """How many things have happened that are worth a record."""
     event: str
     """The last of them: the name of a guard, ``fall``, or what a person asked for."""
+    residual_limit_deg: float
+    """Largest change of a joint target by a learned residual, deg; 0: the base alone acts."""
 
 
 class ModeRecord:
@@ -76,6 +78,7 @@ class ModeRecord:
         self.guard = ""
         self.tripped: tuple[str, ...] = ()
         self.distrusted = -1
+        self.residual_limit_deg = 0.0
         self.events, self.event = 0, ""
         self.revision = 0
         self._fallen = False
@@ -121,6 +124,11 @@ class ModeRecord:
         if new and self.guard not in new:
             self._happened(new[0])
 
+    def limit_residual(self, limit_deg: float) -> None:
+        """Say how far a learned residual may go, deg."""
+        self.residual_limit_deg = limit_deg
+        self.revision += 1
+
     def fall(self) -> None:
         """Count a fall, once until the robot stands again."""
         if not self._fallen:
@@ -147,6 +155,7 @@ class ModeRecord:
             self.distrusted,
             self.events,
             self.event,
+            self.residual_limit_deg,
         )
 
     def _happened(self, what: str) -> None:

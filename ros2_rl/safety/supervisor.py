@@ -47,6 +47,8 @@ class Supervisor:
         rules = config.guards
         self._inbox = TargetInbox(robot, rules.target_age.ticks * step_ns)
         self._machine = ModeMachine(robot, config, recovery, self._inbox, step_ns, lockstep, autostart)
+        self._machine.record.limit_residual(config.residual.limit_deg)
+        self._residual_limit_deg = config.residual.limit_deg
         self.panel = GuardPanel(robot, rules)
         self.senses = Senses()
         """What was heard beside the states; whoever hears it writes it here."""
@@ -125,6 +127,16 @@ class Supervisor:
         """Follow a verdict from outside (watchdogs); returns the command to send now."""
         self._machine.follow(Verdict(reaction, cause, guard))
         return self.answer()
+
+    def limit_residual(self, limit_deg: float) -> None:
+        """Let a learned residual move joint targets by no more than this, deg; 0 leaves the base alone.
+
+        Raises:
+            ValueError: it is negative, or above what the robot's configuration allows.
+        """
+        if not 0.0 <= limit_deg <= self._residual_limit_deg:
+            raise ValueError(f"the residual's limit must be within 0 and {self._residual_limit_deg:g} deg")
+        self._machine.record.limit_residual(limit_deg)
 
     def request(self, event: str) -> tuple[bool, str]:
         """Do one of ``REQUESTS`` (``arm``, ``stand``, ...): was it done, and a sentence.
