@@ -7,7 +7,7 @@ By default through the whole ROS graph, as the launch file starts it; ``--in-pro
 same classes by function calls (ros2_rl/sim/loop.py), which is faster.
 
     python bench/finetune.py [--quick] [--out FILE] [--seeds 1 2 3 4 5] [--minutes 75] [--task trot]
-        [--gap default] [--in-process]
+        [--gap default] [--learner slowrl] [--in-process]
 """
 
 import argparse
@@ -32,12 +32,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def in_process(task_name: str, gap: str, seed: int, minutes: float, verbose: bool) -> dict:
+def in_process(task_name: str, gap: str, seed: int, minutes: float, verbose: bool, learner: str) -> dict:
     """A session without ROS; the content of ``summary.json`` and the curve."""
     task, begin = load_task(task_name), time.monotonic()
     robot = Robot(task, task.policy_path, seed, load_gap(gap))
     tuning = FineTuning(
-        SessionConfig(minutes=minutes), load_learner("slowrl"), task, robot.robot,
+        SessionConfig(minutes=minutes), load_learner(learner), task, robot.robot,
         task.policy_path, task.critic_path, seed,
     )  # fmt: skip
     looks = []
@@ -63,6 +63,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=75.0, help="budget of training, robot minutes")
     parser.add_argument("--task", default="trot", help="task, as in config/tasks")
     parser.add_argument("--gap", default="default")
+    parser.add_argument("--learner", default="slowrl", help="learner, as in config/learners")
     parser.add_argument("--in-process", action="store_true", help="without ROS, the same classes")
     parser.add_argument("--verbose", action="store_true", help="progress lines of --in-process")
     args = parser.parse_args()
@@ -72,9 +73,17 @@ def main() -> int:
     print("  ".join(f"{name[:12]:>12s}" for name in COLUMNS))
     for seed in seeds:
         if args.in_process:
-            data = in_process(args.task, args.gap, seed, minutes, args.verbose)
+            data = in_process(args.task, args.gap, seed, minutes, args.verbose, args.learner)
         else:
-            data = finetune({"task": args.task, "gap": args.gap, "seed": seed, "minutes": minutes})
+            data = finetune(
+                {
+                    "task": args.task,
+                    "gap": args.gap,
+                    "seed": seed,
+                    "minutes": minutes,
+                    "learner": args.learner,
+                }
+            )
         print("  ".join(f"{data[name]:12.3f}" for name in COLUMNS), flush=True)
         figures |= {f"seed{seed}/{name}": data[name] for name in COLUMNS[1:]}
         for at, fraction in data.get("looks", ()):

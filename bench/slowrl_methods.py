@@ -15,6 +15,11 @@ METHODS: dict[str, Method] = {
     "SLowRL rank 4": Method("slowrl_rank4"),
     "SLowRL rank 8": Method("slowrl_rank8"),
     "LoRA actor only": Method("lora_actor_only"),
+    "offpolicy residual": Method("offpolicy"),
+    "offpolicy LoRA": Method("offpolicy_lora"),
+    "offpolicy residual without safety": Method("offpolicy", recovery=False),
+    "offpolicy LoRA without safety": Method("offpolicy_lora", recovery=False),
+    "offpolicy without shaping": Method("offpolicy", {"shaping": False}),
     "+ KL to the base": Method("slowrl", {"base_kl_coef": 0.01}),
     "+ bound of 10 deg": Method("slowrl", {"correction_limit_deg": 10.0, "correction_coef": 1.0}),
     "+ mirror augmentation": Method("slowrl", {"mirror_augmentation": True}),
@@ -30,5 +35,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "ranks": ("SLowRL rank 1", "SLowRL rank 2", "SLowRL rank 4", "SLowRL rank 8"),
     "anchors": ("SLowRL rank 1", *(name for name in METHODS if name.startswith("+"))),
+    "offpolicy": ("SLowRL rank 1", *(name for name in METHODS if name.startswith("offpolicy"))),
     "lag": ("SLowRL rank 1", *(name for name in METHODS if name.endswith("late"))),
 }  # fmt: skip

@@ -8,10 +8,9 @@ from typing import Any
 
 from slowrl_robot import BenchRobot, Exam, Twin
 
-from ros2_rl.learning.config import SlowRLConfig, load_learner
+from ros2_rl.learning.config import LearnerConfig, load_learner
 from ros2_rl.learning.events import Report
 from ros2_rl.learning.finetune import FineTuning
-from ros2_rl.learning.lora import count_parameters
 from ros2_rl.learning.session import SessionConfig
 from ros2_rl.policy.onnx_policy import write_bytes
 from ros2_rl.sim.loop import Robot, run
@@ -40,7 +39,7 @@ class Method:
     session: dict[str, Any] = field(default_factory=dict)
     """Settings of the session in which it differs from the default."""
 
-    def config(self) -> SlowRLConfig:
+    def config(self) -> LearnerConfig:
         return load_learner(self.learner, **self.changes)
 
 
@@ -105,7 +104,7 @@ class Run:
         run(robot, tuning, report)
         self._examine(tuning, tuning.session.robot_minutes)
         counters, learner = tuning.session.counters, tuning.learner
-        actor, critic = (count_parameters(net) for net in (learner.actor, learner.critic.network))
+        trainable, parameters = learner.sizes()
         return {
             "config": config.model_dump(mode="json"),
             "falls": counters.falls,
@@ -113,8 +112,8 @@ class Run:
             "overridden": counters.overridden,
             "steps": counters.steps,
             "robot_minutes": round(tuning.session.robot_minutes, 2),
-            "trainable": actor[0] + critic[0],
-            "parameters": actor[1] + critic[1],
+            "trainable": trainable,
+            "parameters": parameters,
             "dropped_updates": learner.dropped_updates,
         }
 

@@ -31,6 +31,8 @@ def start(context: LaunchContext) -> list:
         seed=args.seed,
         run_dir=args.run_dir,
         resume=args.resume,
+        replay=args.replay,
+        lockstep=args.lockstep,
     )
     return [*end_together([*nodes, learner], goal=learner), *nodes, learner, *onlookers(args)]
 

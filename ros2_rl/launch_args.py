@@ -73,6 +73,7 @@ FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "minutes": ("75", "budget of training, minutes of robot time"),
     "episodes": ("16", "episodes of the evaluations before and after"),
     "resume": ("", "run_dir of an earlier run to go on from; empty: start anew"),
+    "replay": ("", "run_dir of an earlier run whose experience learner:=offpolicy mixes in; empty: none"),
 }
 
 
@@ -116,6 +117,7 @@ class FinetuneArgs(SimArgs):
     minutes: float
     episodes: int
     resume: str
+    replay: str
 
 
 def check_sim_args(values: Mapping[str, str]) -> SimArgs:
@@ -143,7 +145,7 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     load_learner(text["learner"]).check_rank(layer.weight.shape for layer in linear_layers(policy.model))
     minutes = number("minutes", text["minutes"], 0.1, 10_000)
     episodes = round(number("episodes", text["episodes"], 1, 1000))
-    resume = _earlier_run(text["resume"])
+    resume, replay = _earlier_run(text["resume"]), _earlier_replay(text["replay"])
     run_dir = check_run_dir(text["run_dir"])
     _check_record(common, run_dir, minutes + 3 * episodes * _EXAM_MINUTES)
     return FinetuneArgs(
@@ -153,6 +155,7 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
         minutes=minutes,
         episodes=episodes,
         resume=resume,
+        replay=replay,
     )
 
 
@@ -291,6 +294,15 @@ def _earlier_run(text: str) -> str:
     path = Path(text).expanduser().absolute()
     if not (path / "checkpoints").is_dir():
         raise ConfigError(f"There is nothing to resume in {path}: it has no folder checkpoints.")
+    return str(path)
+
+
+def _earlier_replay(text: str) -> str:
+    if not text:
+        return ""
+    path = Path(text).expanduser().absolute()
+    if not (path / "replay.safetensors").is_file():
+        raise ConfigError(f"There is no experience in {path}: it has no file replay.safetensors.")
     return str(path)
 
 

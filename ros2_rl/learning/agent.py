@@ -17,7 +17,7 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import SlowRLConfig
 from ros2_rl.learning.critic import Critic
 from ros2_rl.learning.imitation import Corrections
-from ros2_rl.learning.lora import LoRALinear, add_lora
+from ros2_rl.learning.lora import LoRALinear, add_lora, count_parameters
 from ros2_rl.learning.mirror import Mirror
 from ros2_rl.learning.networks import GaussianActor, Mlp, load_critic
 from ros2_rl.learning.window import Window
@@ -82,7 +82,7 @@ class Agent:
         self.snapshot(version)
         pairs = self._pairs()
         rank = len(next(iter(pairs.values()))[0])
-        probe = self._probe_obs()
+        probe = probe_observations(self.policy.input_width)
         with torch.no_grad():
             answer = self.actor(torch.from_numpy(probe)).numpy()
         return Adapter(
@@ -116,15 +116,14 @@ class Agent:
                 pairs[layer.name] = _factors(new.weight - layer.weight, rank)
         return pairs
 
+    def sizes(self) -> tuple[int, int]:
+        """Numbers that learn, and all that full fine-tuning would train."""
+        counts = [count_parameters(net) for net in (self.actor, self.critic.network)]
+        return sum(c[0] for c in counts), sum(c[1] for c in counts)
+
     def _bias_changes(self) -> dict[str, np.ndarray]:
         layers = zip(self.base.merged_layers(), self.actor_layers(), strict=True)
         return {base.name: new.bias - base.bias for base, new in layers}
-
-    def _probe_obs(self) -> np.ndarray:
-        """Always the same observations, (P, D), the first of them zero."""
-        probe = np.random.default_rng(0).normal(0.0, 0.3, (_PROBES, self.policy.input_width))
-        probe[0] = 0.0
-        return probe.astype(np.float32)
 
     # ------------------------------------------------------------------ state
 
@@ -203,6 +202,13 @@ class Agent:
         self.learning_rate = trained["learning_rate"]
         if self.critic.optimizer is not None:
             self.critic.optimizer.load_state_dict(trained["critic_optimizer"])
+
+
+def probe_observations(width: int) -> np.ndarray:
+    """Always the same observations, (P, D), the first of them zero."""
+    probe = np.random.default_rng(0).normal(0.0, 0.3, (_PROBES, width))
+    probe[0] = 0.0
+    return probe.astype(np.float32)
 
 
 def _factors(change: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:

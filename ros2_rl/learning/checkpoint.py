@@ -12,20 +12,26 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.learning.agent import Agent
 from ros2_rl.policy.adapter import Adapter, merge
 from ros2_rl.policy.onnx_policy import OnnxPolicy, write_bytes
 
 FORMAT = "ros2_rl.checkpoint.2"
 _WEIGHTS, _TRAINING, _STATE = "weights.safetensors", "training.pt", "state.json"
 _PREFIX = "update-"
+
+
+class Learner(Protocol):
+    """What can be kept; both learners are."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class CheckpointStore:
         """``keep`` checkpoints are kept, older ones are deleted."""
         self.folder, self.keep = Path(folder), keep
 
-    def save(self, agent: Agent, counters: dict[str, Any] | None = None) -> Path:
+    def save(self, agent: Learner, counters: dict[str, Any] | None = None) -> Path:
         """Write a checkpoint; ``counters`` is anything that JSON can hold.
 
         Raises:
@@ -69,7 +75,7 @@ class CheckpointStore:
         self._prune()
         return path
 
-    def load_latest(self, agent: Agent) -> Restored | None:
+    def load_latest(self, agent: Learner) -> Restored | None:
         """Restore the newest checkpoint that is intact; None when the folder holds none.
 
         Raises:

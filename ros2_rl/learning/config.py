@@ -1,27 +1,22 @@
 """The learner's settings, read from ``config/learners/<name>.yaml``."""
 
-from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ros2_rl.errors import ConfigError
+from ros2_rl.learning.sac.config import OffPolicyConfig
+from ros2_rl.learning.settings import LearnerSettings
 from ros2_rl.paths import available, share_path
 from ros2_rl.policy.adapter import LOG_STD_RANGE
 from ros2_rl.tasks.loading import line_of
 
 _LOW, _HIGH = LOG_STD_RANGE
-JUDGEMENTS = ("success", "failure", "not_good")
-"""What a person may say of what the robot has just done."""
 
 
-class SlowRLConfig(BaseModel):
+class SlowRLConfig(LearnerSettings):
     """SLowRL: PPO on low-rank adapters of actor and critic and on the exploration noise."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    _origin: dict[str, str] = PrivateAttr(default_factory=dict)
-    """File and line of each setting that a file gave."""
 
     # What learns, and how
     algorithm: Literal["ppo", "vaco", "rsl_rl"] = Field(
@@ -134,6 +129,7 @@ class SlowRLConfig(BaseModel):
         0.0, ge=0, le=100, description="weight of the squared relative excess over correction_limit_deg"
     )
 
+    checkpoint_every: int = Field(1, ge=1, le=1000, description="updates from one checkpoint to the next")
     promotion_gate: bool = Field(
         False, description="go back to the last good adapter when a look is worse than its own"
     )
@@ -148,25 +144,12 @@ class SlowRLConfig(BaseModel):
     imitation_half_life_updates: float = Field(
         5.0, gt=0, le=1000, description="updates after which that weight has halved"
     )
-    judgements: dict[str, float] = Field(
-        default_factory=lambda: {"success": 0.5, "failure": -1.0, "not_good": -0.3},
-        description="reward of a person's judgement, in units of the return",
-    )
-    judged_s: float = Field(
-        1.0, gt=0, le=10, description="time before a judgement over whose steps it is spread, s"
-    )
 
     # Runs
     seed: int = Field(0, ge=0, description="seed of initialisation and minibatches")
     torch_threads: int = Field(
         1, ge=1, le=64, description="threads of torch; the robot needs the other cores"
     )
-
-    @model_validator(mode="after")
-    def _known_judgements(self) -> Self:
-        if set(self.judgements) != set(JUDGEMENTS):
-            raise ValueError(f"judgements must be {', '.join(JUDGEMENTS)}")
-        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -182,22 +165,16 @@ class SlowRLConfig(BaseModel):
             raise ValueError("algorithm rsl_rl needs mode and adapt_critic full")
         return self
 
-    def check_rank(self, shapes: Iterable[tuple[int, ...]]) -> None:
-        """Refuse a rank that a policy with linear layers of these shapes cannot have.
-
-        Raises:
-            ConfigError: the rank is larger than a side of the narrowest layer.
-        """
-        largest = min(min(shape) for shape in shapes)
-        if self.mode == "lora" and self.rank > largest:
-            where = f"The learner file {self._origin['rank']}," if "rank" in self._origin else "The learner"
-            raise ConfigError(
-                f"{where} is wrong: rank: {self.rank} is larger than the policy's narrowest layer; "
-                f"choose 1 to {largest}."
-            )
+    @property
+    def adapter_rank(self) -> int:
+        return self.rank if self.mode == "lora" else 0
 
 
-def load_learner(name: str, **changes: object) -> SlowRLConfig:
+LearnerConfig = SlowRLConfig | OffPolicyConfig
+"""Settings of a learner; ``algorithm: sac`` in its file makes them an OffPolicyConfig."""
+
+
+def load_learner(name: str, **changes: object) -> LearnerConfig:
     """Read ``config/learners/<name>.yaml``; ``changes`` replace single settings.
 
     A file may begin with ``extends: <name>`` and then says only in what it differs from that one.
@@ -206,14 +183,16 @@ def load_learner(name: str, **changes: object) -> SlowRLConfig:
         ConfigError: no such learner, or a setting that is unknown or out of its range.
     """
     settings, origin = _read(name)
+    settings |= changes
+    kind = OffPolicyConfig if settings.get("algorithm") == "sac" else SlowRLConfig
     try:
-        config = SlowRLConfig(**(settings | changes))
+        config = kind(**settings)
     except ValidationError as error:
         key = str(next(iter(error.errors()[0]["loc"]), ""))
         where = f"The learner file {name}.yaml is wrong"
         if key in origin and key not in changes:
             where = f"The learner file {origin[key]}, is wrong"
-        raise ConfigError(f"{where}: {_first(error)}.") from error
+        raise ConfigError(f"{where}: {_first(error, kind)}.") from error
     config._origin.update({key: line for key, line in origin.items() if key not in changes})
     return config
 
@@ -245,10 +224,10 @@ def _read(name: str, below: tuple[str, ...] = ()) -> _Settings:
     return settings_below | settings, origin_below | origin
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: ValidationError, kind: type[LearnerConfig]) -> str:
     """The first complaint as one phrase, with what is allowed."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        return f"there is no setting '{where}'; there are {', '.join(SlowRLConfig.model_fields)}"
+        return f"there is no setting '{where}'; there are {', '.join(kind.model_fields)}"
     return f"{where}: {first['msg']}".removeprefix(": ")

@@ -4,28 +4,38 @@ Used by the learner node, which makes updates in a thread of their own, and by t
 loop, which makes them on the spot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.checkpoint import CheckpointStore, Restored, export_merged
-from ros2_rl.learning.config import SlowRLConfig
+from ros2_rl.learning.config import LearnerConfig, SlowRLConfig
 from ros2_rl.learning.critic_fit import CriticFit, blank_layers
 from ros2_rl.learning.events import Label, Learn, Restore
 from ros2_rl.learning.networks import critic_bytes, read_critic
 from ros2_rl.learning.ppo import SlowRL
 from ros2_rl.learning.rollout import Batch, Rollout
+from ros2_rl.learning.sac.config import OffPolicyConfig
+from ros2_rl.learning.sac.executed import ExecutedActions
+from ros2_rl.learning.sac.experience import Experience, Transitions
+from ros2_rl.learning.sac.identity import identity_of
+from ros2_rl.learning.sac.learner import OffPolicyLearner
+from ros2_rl.learning.sac.stats import OffPolicyStats
 from ros2_rl.learning.session import Session, SessionConfig
 from ros2_rl.learning.stats import UpdateStats
 from ros2_rl.policy.adapter import Adapter
+from ros2_rl.policy.fit import gain_set
 from ros2_rl.policy.onnx_policy import Layer, OnnxPolicy, write_bytes
+from ros2_rl.policy.residual import check_bound
 from ros2_rl.policy.step import StepRecord, critic_width
-from ros2_rl.robots import NS_PER_S, RobotDescription
+from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription
 from ros2_rl.tasks import Task
 
 CRITIC = "critic.safetensors"
 """Name of a fitted critic in the folder of the run."""
+REPLAY = "replay.safetensors"
+"""Name of the file with what an off-policy learner has kept, in the same folder."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Update:
     """What an update gave: the adapter to publish and its figures."""
 
     adapter: Adapter
-    stats: UpdateStats
+    stats: UpdateStats | OffPolicyStats
     note: str = ""
     """What a person should know of it; mostly nothing."""
 
@@ -44,35 +54,87 @@ class FineTuning:
     def __init__(
         self,
         session: SessionConfig,
-        learner: SlowRLConfig,
+        learner: LearnerConfig,
         task: Task,
         robot: RobotDescription,
         policy_path: Path,
         critic_path: Path | None,
         seed: int,
+        clock: Callable[[], float] | None = None,
     ):
-        """Load the base policy and its critic; without one it is fitted before the policy learns.
+        """Load the base policy and its critic; without one SlowRL fits it before the policy learns.
+
+        ``clock`` (s) is given where the robot does not wait for the learner.
 
         Raises:
             ContractError: the policy or the critic does not fit.
         """
-        changes = {
-            "window_steps": learner.window_steps,
-            "lag_steps": learner.activation_lag_steps,
-            "promotion_gate": learner.promotion_gate,
-            "gate_margin": learner.gate_margin,
-        }
         self.policy = OnnxPolicy(policy_path)
         self.policy.check(robot, task)
-        self._cfg = learner.model_copy(update={"seed": seed})
+        cfg = self._cfg = learner.model_copy(update={"seed": seed})
         inputs = critic_width(self.policy.input_width, len(robot.feet))
-        self._fit = None if critic_path else CriticFit(inputs, self._cfg)
+        self._fit: CriticFit | None = None
         self._fitted: list[Layer] | None = None
-        self.learner = make_learner(self.policy, critic_path or blank_layers(inputs), self._cfg)
-        self.rollout = Rollout(learner.fall_blame_steps)
-        self.session = Session(session.model_copy(update=changes), task, robot, seed, self._collect)
+        self._executed: ExecutedActions | None = None
+        self.learner: SlowRL | OffPolicyLearner
+        self.rollout: Rollout | Experience
+        if isinstance(cfg, OffPolicyConfig):
+            bounds = [cfg.bound_deg] * self.policy.contract.num_joints
+            check_bound(bounds, self.policy.contract, robot)
+            identity = identity_of(robot, task, self.policy.sha256)
+            self.learner = OffPolicyLearner(self.policy, critic_path, cfg, inputs, identity, clock)
+            self._executed = ExecutedActions(
+                self.policy.contract, robot, gain_set(self.policy.contract, robot)
+            )
+            held = round(cfg.judged_s / task.step_dt)
+            self.rollout = Experience(self._executed.of, cfg.fall_blame_steps, held)
+        else:
+            self._fit = None if critic_path else CriticFit(inputs, cfg)
+            self.learner = make_learner(self.policy, critic_path or blank_layers(inputs), cfg)
+            self.rollout = Rollout(learner.fall_blame_steps)
+        self.session = Session(_as_asked(session, cfg), task, robot, seed, self._collect)
         self.version = 0
         self._store: CheckpointStore | None = None
+
+    @property
+    def hears_commands(self) -> bool:
+        """Whether what the supervisor commands is to be told to :meth:`on_command`."""
+        return self._executed is not None
+
+    @property
+    def complaint(self) -> str:
+        """What a person should know while it lasts; mostly nothing."""
+        learner = self.learner
+        if not isinstance(learner, OffPolicyLearner):
+            return ""
+        if learner.guard.tripped:
+            return f"values are {learner.guard.bias:.1f} standard deviations too high; the actor waits"
+        if learner.effort.behind:
+            pace = learner.effort.ratio
+            return (
+                f"cannot keep up: {pace:.2g} gradient steps a control step instead of {learner.cfg.utd:.2g}"
+            )
+        return ""
+
+    def pace(self) -> dict[str, float]:
+        """How much is learned from each control step, where that can change."""
+        learner = self.learner
+        return {"utd": learner.effort.ratio} if isinstance(learner, OffPolicyLearner) else {}
+
+    def hurry(self) -> None:
+        """Let an update that is under way end soon; from any thread."""
+        if isinstance(self.learner, OffPolicyLearner):
+            self.learner.hurried = True
+
+    def on_command(self, command: JointCommand) -> None:
+        """The supervisor sent a command; the steps' executed actions are read from these."""
+        if self._executed is not None:
+            self._executed.put(command)
+
+    @property
+    def critic_fit_minutes(self) -> float:
+        """Robot time that fitting a critic takes, min."""
+        return self._cfg.critic_fit_minutes if isinstance(self._cfg, SlowRLConfig) else 0.0
 
     @property
     def fits_critic(self) -> bool:
@@ -108,7 +170,18 @@ class FineTuning:
         """The adapter before the first update: at the very start the base's actions, bit for bit."""
         return self._adapter(0, 0)
 
-    def drain(self) -> Batch:
+    def mix_in(self, folder: Path) -> int:
+        """Learn from what an earlier run kept in its folder, too; returns how many steps that are.
+
+        Raises:
+            ConfigError: the learner keeps nothing, or that experience does not belong to this run.
+        """
+        if not isinstance(self.learner, OffPolicyLearner):
+            raise ConfigError("This learner cannot use a replay; choose learner:=offpolicy or leave it out.")
+        self.learner.earlier.load(folder / REPLAY)
+        return len(self.learner.earlier)
+
+    def drain(self) -> Batch | Transitions:
         """The batch of the window that has just ended; belongs to the thread of the session."""
         return self.rollout.drain()
 
@@ -124,17 +197,18 @@ class FineTuning:
         steps = self.rollout.judge(stamp_ns - round(cfg.judged_s * NS_PER_S), stamp_ns, cfg.judgements[kind])
         return f"{kind}: {steps} steps were judged" if steps else f"{kind}: no step to be judged"
 
-    def learn(self, event: Learn, batch: Batch) -> Update:
+    def learn(self, event: Learn, batch: Batch | Transitions) -> Update:
         """Make an update; slow, and the only user of the learner while it runs.
 
         Raises:
             ConfigError: the checkpoint cannot be written.
         """
         if self._fit is not None:
+            assert isinstance(batch, Batch)
             return self._fit_critic(self._fit, event, batch)
-        stats = self.learner.update(batch)
+        stats = self.learner.update(batch)  # type: ignore[arg-type]  # each drains what its learner takes
         update = Update(self._adapter(event.activate_at_step, event.next_at_step), stats)
-        if self._store is not None:
+        if self._store is not None and self.learner.updates % self._cfg.checkpoint_every == 0:
             self._store.save(self.learner, self.session.state())
         return update
 
@@ -150,6 +224,7 @@ class FineTuning:
 
     def _take_critic(self, layers: list[Layer]) -> None:
         """Begin to learn: the same actor with a critic."""
+        assert isinstance(self._cfg, SlowRLConfig)
         self._fit, self._fitted = None, layers
         self.learner = make_learner(self.policy, layers, self._cfg)
         for version in range(1, self.version + 1):
@@ -177,7 +252,7 @@ class FineTuning:
         return self._adapter(event.activate_at_step, 0)
 
     def export(self, run_dir: Path) -> None:
-        """Write ``adapter.safetensors`` and the merged ``policy.onnx`` of the newest version.
+        """Write ``adapter.safetensors`` and the merged ``policy.onnx`` of the newest version, and the replay.
 
         Raises:
             ConfigError: the folder cannot be written.
@@ -190,6 +265,8 @@ class FineTuning:
                 f"The adapter cannot be written to {run_dir} ({error.strerror}); free some space."
             ) from error
         export_merged(run_dir / "policy.onnx", self.policy, adapter)
+        if isinstance(self.learner, OffPolicyLearner):
+            self.learner.replay.save(run_dir / REPLAY)
 
     def _adapter(self, activate_at_step: int, next_at_step: int) -> Adapter:
         self.version += 1
@@ -199,6 +276,24 @@ class FineTuning:
 
     def _collect(self, record: StepRecord, after: StepRecord, reward: float, label: Label) -> None:
         self.rollout.add(record, after, reward, label.actor, bool(label.falls))
+
+
+def _as_asked(session: SessionConfig, cfg: LearnerConfig) -> SessionConfig:
+    """The session with what the learner's settings say of it."""
+    changes: dict[str, object] = {
+        "window_steps": cfg.window_steps,
+        "lag_steps": cfg.activation_lag_steps,
+        "promotion_gate": cfg.promotion_gate,
+        "gate_margin": cfg.gate_margin,
+    }
+    if isinstance(cfg, OffPolicyConfig):
+        changes |= {
+            "collect_evaluations": True,
+            "look_every_min": min(session.look_every_min, cfg.look_every_min),
+            "look_pause_min": min(session.look_pause_min, cfg.look_pause_min),
+            "look_episodes": min(session.look_episodes, cfg.look_episodes),
+        }
+    return session.model_copy(update=changes)
 
 
 def make_learner(policy: OnnxPolicy, critic: Path | Sequence[Layer], cfg: SlowRLConfig) -> SlowRL:

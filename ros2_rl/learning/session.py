@@ -28,6 +28,8 @@ HOLD_BACK = 5
 EXAM_SEED = 0
 """Seed of the commands of the evaluations before and after."""
 _STEPS_PER_MINUTE = 3000
+_REPORT_STEPS = 1536
+"""Control steps that a line of progress is about, where windows are shorter."""
 
 
 class SessionConfig(BaseModel):
@@ -49,6 +51,9 @@ class SessionConfig(BaseModel):
     )
     gate_margin: float = Field(
         default=0.02, ge=0, lt=1, description="share of the last good return by which a look may be lower"
+    )
+    collect_evaluations: bool = Field(
+        default=False, description="learn from the steps of evaluations with the gap, too"
     )
     measure_pretrained: bool = Field(default=True, description="evaluate without the gap first (simulator)")
 
@@ -109,6 +114,8 @@ class Session:
         self._last_look = 0.0
         self._window = 0
         self._window_return: list[float] = []
+        self._recent: deque[float] = deque(maxlen=max(round(_REPORT_STEPS / config.window_steps), 1))
+        """Returns of the newest windows, as many as a report is about."""
         self._finishing = ""
         self._driven_since: int | None = None
 
@@ -179,6 +186,8 @@ class Session:
             return []
         if phase.name == EVALUATE and self._evaluation is not None:
             self._evaluation.add(record.step, reward, label.actor == "policy", fell)
+            if self.config.collect_evaluations and self._kind is not Kind.PRETRAINED and not self.paused:
+                self._collect(record, after, reward, Label(label.stamp_ns, label.actor, int(fell)))
             if record.step >= phase.end_step - 1:
                 return self._evaluated(record.step)
         elif phase.name == TRAIN:
@@ -219,9 +228,13 @@ class Session:
         """A window is full: learn from it, and decide how to go on."""
         self._window += 1
         scale = self.task.episode / self.task.step_dt
-        train_return = float(np.mean(self._window_return or [0.0])) * scale
+        self._recent.append(float(np.mean(self._window_return or [0.0])) * scale)
+        train_return = float(np.mean(self._recent))
         self._window_return.clear()
-        events: list[Event] = [self._progress(train_return)]
+        events: list[Event] = []
+        if self.counters.updates % (self._recent.maxlen or 1) == 0:
+            events.append(self._progress(train_return))
+        self.counters.updates += 1
         activate = end + self.config.lag_steps
         next_at = activate + self.config.window_steps
         if self._finishing:
@@ -284,7 +297,6 @@ class Session:
             "intervention_share": self.intervention_share,
             "version": self._version,
         }
-        counters.updates += 1
         self.curve.append(values)
         return Report("progress", values)
 
@@ -372,6 +384,7 @@ class Session:
         start_step = self.task.clock.next_start(start_step)
         self._train_start, self._window = start_step, 0
         self._window_return.clear()
+        self._recent.clear()
         due = start_step + self.config.window_steps + self.config.lag_steps
         self.phase = Phase(
             TRAIN, start_step * STEP_NS, self.seed + start_step, True, True, self.task.episode, 0, due

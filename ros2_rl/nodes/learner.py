@@ -16,17 +16,21 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Float32MultiArray, UInt8MultiArray
 from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.learning.config import JUDGEMENTS, load_learner
+from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.critic_fit import critic_for
 from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.finetune import FineTuning, Update
 from ros2_rl.learning.rollout import Batch
 from ros2_rl.learning.run_log import RunLog, plot_curves, print_summary, progress_line, summary
+from ros2_rl.learning.sac.experience import Transitions
 from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.settings import JUDGEMENTS
+from ros2_rl.messages import JointOrder
 from ros2_rl.nodes import phases
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
@@ -60,18 +64,23 @@ class LearnerNode(Node):
             look_episodes=max(value("episodes") // 2, 1),
             measure_pretrained=value("measure_pretrained"),
         )
+        clock = None if value("lockstep") else time.monotonic
         self._tuning = FineTuning(
-            session, config, self._task, robot, policy, critic_for(policy, self._task, robot), value("seed")
-        )
+            session, config, self._task, robot, policy, critic_for(policy, self._task, robot), value("seed"),
+            clock,
+        )  # fmt: skip
         self._run_dir = Path(value("run_dir") or Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
         self._log = RunLog(self._run_dir)
+        self._order = JointOrder(robot.joints)
         self._session = self._tuning.session
         self._reports: list[Report] = []
         self._robot: dict[str, float] = {}
-        self._finished = ""
+        self._finished, self._closing = "", False
         self._begin = self._last_step = time.monotonic()
         self._first_stamp = self._stamp = 0
-        self._work: queue.Queue[tuple[Learn, Batch] | tuple[Restore, None] | None] = queue.Queue()
+        self._work: queue.Queue[tuple[Learn, Batch | Transitions] | tuple[Restore, None] | None] = (
+            queue.Queue()
+        )
         self._done: queue.Queue[tuple[Adapter, Update | None] | Exception] = queue.Queue()
         self._worker = threading.Thread(target=self._learn_forever, daemon=True)
         self._connect()
@@ -81,11 +90,14 @@ class LearnerNode(Node):
             restored = self._tuning.resume(Path(value("resume")) / "checkpoints")
             for note in restored.notes:
                 self.get_logger().warning(note)
+        if value("replay"):
+            count = self._tuning.mix_in(Path(value("replay")))
+            self.get_logger().info(f"{count} steps of an earlier run are mixed in.")
         self._tuning.keep(self._run_dir / "checkpoints")
         if self._tuning.fits_critic:
             self.get_logger().info(
                 "The policy has no critic: the first "
-                f"{config.critic_fit_minutes:g} robot minutes go into fitting one, then it learns."
+                f"{self._tuning.critic_fit_minutes:g} robot minutes go into fitting one, then it learns."
             )
         self._publish(self._tuning.initial())
         self._begun = not value("start_with_policy")
@@ -99,6 +111,8 @@ class LearnerNode(Node):
 
     def close(self) -> None:
         """Keep what was learned: summary, curves, adapter and merged policy."""
+        self._closing = True
+        self._tuning.hurry()
         self._work.put(None)
         self._worker.join(timeout=3.0)
         self._save()
@@ -131,6 +145,8 @@ class LearnerNode(Node):
             ("start_with_policy", False, "begin once the policy acts, not at a fixed stamp", {}),
             ("seed", 1, "seed of the run", {"integer_range": seeds}),
             ("run_dir", "", "folder of the run; empty: runs/<time>", {}),
+            ("lockstep", True, "the robot waits for the learner", {}),
+            ("replay", "", "run_dir of an earlier run whose experience is mixed in; empty: none", {}),
             ("resume", "", "run_dir of an earlier run to go on from; empty: start anew", {}),
         ):
             self.declare_parameter(
@@ -148,6 +164,8 @@ class LearnerNode(Node):
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_label, reliable(100, True))
         self.create_subscription(Float32MultiArray, "policy/step", self._on_step, reliable(2000))
         self.create_subscription(DiagnosticStatus, "policy/active", self._on_active, reliable(1, True))
+        if self._tuning.hears_commands:
+            self.create_subscription(JointState, "joint_commands", self._on_command, reliable(200))
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
         for name in ("pause", "resume", "save", "rollback"):
             self.create_service(Trigger, f"learner/{name}", getattr(self, f"_{name}_service"))
@@ -187,6 +205,12 @@ class LearnerNode(Node):
         if not self._first_stamp:
             self._first_stamp, self._first_wall = record.stamp_ns, self._last_step
         self._carry_out(self._session.on_step(record))
+
+    def _on_command(self, msg: JointState) -> None:
+        try:
+            self._tuning.on_command(self._order.command(msg))
+        except ValueError as error:
+            self.get_logger().error(f"A joint command is dropped: {error}.", throttle_duration_sec=1.0)
 
     def _on_active(self, msg: DiagnosticStatus) -> None:
         if msg.level != DiagnosticStatus.OK:
@@ -231,6 +255,8 @@ class LearnerNode(Node):
         """The learner's thread: one update after another."""
         while (job := self._work.get()) is not None:
             event, batch = job
+            if self._closing:
+                continue
             try:
                 if isinstance(event, Learn) and batch is not None:
                     update = self._tuning.learn(event, batch)
@@ -318,6 +344,8 @@ class LearnerNode(Node):
         elif self._session.driven_s > _PATIENCE_S:
             level = DiagnosticStatus.WARN
             message = f"a person has been driving for {self._session.driven_s:.0f} s; learning waits for them"
+        elif self._tuning.complaint:
+            level, message = DiagnosticStatus.WARN, self._tuning.complaint
         values = {
             "intervention_share": f"{self._session.intervention_share:.4f}",
             "robot_minutes": f"{self._session.robot_minutes:.2f}",
@@ -325,6 +353,7 @@ class LearnerNode(Node):
             "paused": self._session.paused,
             "falls": self._session.counters.falls,
             "queue": self._work.qsize(),
+            **{name: f"{value:.3g}" for name, value in self._tuning.pace().items()},
         }
         msg = DiagnosticArray(status=[status_msg("learner", message, level, **values)])
         msg.header.stamp = self.get_clock().now().to_msg()

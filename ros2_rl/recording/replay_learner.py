@@ -17,7 +17,7 @@ from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.critic_fit import critic_for
 from ros2_rl.learning.events import Event, Label, Learn, Report, Restore
 from ros2_rl.learning.finetune import FineTuning
-from ros2_rl.messages import status_values
+from ros2_rl.messages import JointOrder, status_values
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.step import unpack
 from ros2_rl.recording.compare import Comparison, stack
@@ -25,7 +25,10 @@ from ros2_rl.recording.decode import Decoder
 from ros2_rl.recording.reader import Bag
 from ros2_rl.recording.settings import RunSettings
 
-_TOPICS = ("policy/step", "supervisor/state", "policy/adapter")
+_NEEDED = ("policy/step", "supervisor/state")
+_TOPICS = (*_NEEDED, "policy/adapter")
+_COMMANDS = "joint_commands"
+"""Heard by a learner that learns from what was executed; a record of events only may lack it."""
 
 
 @dataclass
@@ -96,13 +99,17 @@ def replay_learner(
 
 
 def _feed(bag: Bag, replay: LearnerReplay, report: Callable[[Report], None]) -> None:
-    for name in _TOPICS[:2]:
+    for name in _NEEDED:
         bag.full_name(name)
     tuning, session = replay.tuning, replay.tuning.session
+    hears = tuning.hears_commands and bag.has(_COMMANDS)
+    order = JointOrder(session.robot.joints)
     _keep(replay, tuning.initial())
     session.begin()
-    for name, message, msg in Decoder(bag).messages(_TOPICS):
-        if name == "policy/adapter":
+    for name, message, msg in Decoder(bag).messages((*_TOPICS, _COMMANDS) if hears else _TOPICS):
+        if name == _COMMANDS:
+            tuning.on_command(order.command(msg))
+        elif name == "policy/adapter":
             adapter = Adapter.from_bytes(bytes(msg.data))
             replay.recorded[adapter.version] = (message.log_ns, adapter)
         elif name == "supervisor/state":
@@ -142,6 +149,7 @@ def _tensors(adapter: Adapter | None) -> dict[str, np.ndarray]:
     if adapter is None:
         return {}
     tensors = {"log_std": adapter.log_std}
+    tensors |= adapter.residual.tensors() if adapter.residual else {}
     for name, (a, b) in adapter.layers.items():
         tensors |= {f"{name}.A": a, f"{name}.B": b}
     return tensors | {f"{name}.bias": change for name, change in adapter.biases.items()}

@@ -61,6 +61,8 @@ class Robot:
         self.steering = Steering(self.task.command_ranges)
         self._command = np.zeros(3)
         self._revision = -1
+        self.executed: JointCommand
+        """What the supervisor commanded at the newest control step."""
 
     def _make_plant(self) -> Plant:
         return Plant(self.robot, seed=self.seed, state_rate_hz=self.state_rate_hz)
@@ -84,6 +86,8 @@ class Robot:
                 command = self.supervisor.on_target(target) or command
             labels += self._labels()
             assert command is not None
+            if self.runtime.is_tick(state.stamp_ns):
+                self.executed = command
             self.plant.apply(command)
             self.plant.advance()
             if self.runtime.is_tick(self.plant.stamp_ns):
@@ -117,6 +121,7 @@ class Robot:
         snapshot = self.supervisor.snapshot()
         self._memory.on_mode(str(snapshot.mode), snapshot.policy_from_ns)
         self._driver.announce(snapshot.human_from_ns, snapshot.human_until_ns)
+        self.runtime.reach.limit_deg = snapshot.residual_limit_deg
         self.runtime.distrust(snapshot.distrusted, self.runtime.step_of(snapshot.stamp_ns) + 1)
         return [Label(snapshot.stamp_ns, str(snapshot.actor), snapshot.falls)]
 
@@ -141,6 +146,7 @@ def run(robot: Robot, tuning: FineTuning, report: Callable[[Report], None]) -> s
             elif isinstance(event, Finish):
                 return event.reason
         record, labels = robot.step()
+        tuning.on_command(robot.executed)
         for label in labels:
             session.on_label(label)
         todo = session.on_step(record)

@@ -133,3 +133,22 @@ def test_what_it_cannot_use_is_one_sentence(tmp_path, argument, words):
     assert status == 1
     assert words in err
     assert "Traceback" not in err
+
+
+def test_the_off_policy_learner_updates_and_says_how_fast(tmp_path):
+    rig = LearnerRig(
+        tmp_path / "run", "-p", "learner:=offpolicy", "-p", "measure_pretrained:=false", "-p", "episodes:=1"
+    )
+    rig.wait(lambda: rig.phases and rig.adapters, "the first phase and adapter")
+    assert rig.adapters[0].residual is not None
+    rig.wait_for_readers("policy/step", "supervisor/state")
+    rig.labels.publish(status_msg("supervisor", "POLICY", stamp_ns=0, actor="policy", falls=0))
+    first = rig.phases[0].start_step - 5
+    for step in range(first, first + 1600):  # an evaluation of 500 steps, the lead of 250, windows of 100
+        rig.steps.publish(message(step))
+        rig.executor.spin_once(timeout_sec=0.002)
+    rig.wait(lambda: rig.adapters[-1].version > 2, "adapters of updates")
+    rig.wait(lambda: "utd" in rig.diagnostics[2], "the ratio of updates")
+    status, _ = rig.close()
+    assert status == 0
+    assert (tmp_path / "run" / "replay.safetensors").is_file()

@@ -300,7 +300,9 @@ def test_settings_are_checked():
     assert load_learner("slowrl").mode == "lora"
     with pytest.raises(ConfigError, match=r"available: .*slowrl"):
         load_learner("fastrl")
-    with pytest.raises(ConfigError, match=r"no setting 'learningrate'; there are algorithm, .*learning_rate"):
+    with pytest.raises(
+        ConfigError, match=r"no setting 'learningrate'; there are .*algorithm, .*learning_rate"
+    ):
         load_learner("slowrl", learningrate=1)
     with pytest.raises(ConfigError, match="mode: .*'lora' or 'full'"):
         load_learner("slowrl", mode="half")

@@ -1,0 +1,292 @@
+"""The off-policy learner: replay, soft actor-critic, and how the actor leaves as an adapter.
+
+Rewards are taken relative to the values of the pre-trained critic (potential-based shaping, Ng et al. 1999):
+r' = scale * (r + gamma_V V(s') - V(s)) - mean. The pre-trained critic knows what falling costs and what a
+good stride is worth; what is left to learn is how this robot differs, which a short horizon sees.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.learning.networks import Mlp, load_critic
+from ros2_rl.learning.sac.adapters import build_actor, to_adapter
+from ros2_rl.learning.sac.config import OffPolicyConfig
+from ros2_rl.learning.sac.effort import Effort
+from ros2_rl.learning.sac.experience import Transitions
+from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
+from ros2_rl.learning.sac.stats import OffPolicyStats
+from ros2_rl.learning.sac.update import SoftActorCritic
+from ros2_rl.learning.sac.value_guard import ValueGuard
+from ros2_rl.policy.adapter import Adapter
+from ros2_rl.policy.onnx_policy import OnnxPolicy, activation, linear_layers
+
+_SNAPSHOTS = 64
+_LARGEST_REWARD = 1e6
+"""Scaled; no task pays so much, and one such number would spoil every batch that it is in."""
+_SAME = (
+    "change", "bound_deg", "actor_hidden", "rank", "alpha", "critics", "critic_hidden", "shaping",
+    "reward_scale",
+)  # fmt: skip
+"""Settings without which a state has no meaning."""
+
+
+class OffPolicyLearner:
+    """Learns from everything that was kept; ``clock`` is a wall clock where the robot does not wait."""
+
+    def __init__(
+        self,
+        policy: OnnxPolicy,
+        critic: Path | None,
+        cfg: OffPolicyConfig,
+        critic_width: int,
+        identity: Mapping[str, str],
+        clock: Callable[[], float] | None = None,
+    ):
+        """Build actor and critics on a base policy; without its critic, rewards are not shaped.
+
+        Args:
+            critic_width: how many numbers the critics see of a step; the first are what the actor sees.
+            identity: what experience must have in common to be mixed, by name.
+            clock: s; given where the robot does not wait, so that the ratio of updates is adapted.
+
+        Raises:
+            ContractError: a file is damaged or foreign.
+            ConfigError: the rank does not fit the networks.
+        """
+        torch.set_num_threads(cfg.torch_threads)
+        torch.manual_seed(cfg.seed)
+        self.policy, self.cfg, self._clock = policy, cfg, clock
+        self.generator = torch.Generator().manual_seed(cfg.seed)
+        contract = policy.contract
+        self._deg = np.degrees(np.abs(np.asarray(contract.action_scale)))
+        self.base = Mlp(linear_layers(policy.model), activation(policy.model)).requires_grad_(False)
+        actor, self.reach = build_actor(policy, cfg)
+        self._potential = load_critic(critic).requires_grad_(False) if critic and cfg.shaping else None
+        self.sac = SoftActorCritic(actor, (policy.input_width, critic_width), cfg, self.generator)
+        joints = contract.num_joints
+        widths = {
+            "critic_obs": critic_width, "next_critic_obs": critic_width, "base": joints, "next_base": joints,
+            "change": joints, "reward": 0, "terminal": 0,
+        }  # fmt: skip
+        self.replay = Replay(widths, identity, cfg.replay_capacity)
+        self.earlier = Replay(widths, identity, cfg.replay_capacity)
+        """What earlier sessions experienced."""
+        self.guard = ValueGuard(cfg.gamma, cfg.value_bias_limit)
+        self.effort = Effort(cfg.utd, cfg.utd_min, cfg.real_time_share, contract.step_dt, clock is not None)
+        self.updates = self.dropped_updates = 0
+        self.hurried = False
+        """Set from another thread when the run ends: an update then makes no further gradient steps."""
+        self._mean_reward: float | None = None
+        self._snapshots: OrderedDict[int, dict[str, torch.Tensor]] = OrderedDict()
+        self.pinned = 0
+        """Version that is kept however many follow, for a run goes back to it in the end."""
+        self.snapshot(0)
+
+    # ---------------------------------------------------------------- learning
+
+    def update(self, new: Transitions) -> OffPolicyStats:
+        """Take in a window of transitions and make the gradient steps that it is worth.
+
+        Should a number not be finite afterwards, the networks are as before and the reason is given.
+        """
+        self.updates += 1
+        stats = OffPolicyStats(update=self.updates, used=len(new), lost=new.counts.lost)
+        stats.human, stats.overridden = new.counts.human, new.counts.recovery
+        fields = self._take_in(new)
+        learns = len(self.replay) >= self.cfg.start_steps and self._has_sources()
+        if learns and self._mean_reward is None:
+            self._mean_reward = float(self.replay.tensors()["reward"].mean())
+        if learns:
+            self._watch_values(new, fields)
+            self._learn(len(new), stats)
+        return self._describe(new, stats)
+
+    def _has_sources(self) -> bool:
+        counts = self.replay.counts()
+        return any(counts[source] for source in self.cfg.learn_from)
+
+    def _take_in(self, new: Transitions) -> dict[str, np.ndarray]:
+        """The window as fields of the replay, in which it then is."""
+        base, next_base = self._base(new.obs), self._base(new.next_obs)
+        reach = np.where(self.reach > 0.0, self.reach, np.inf)
+        fields = {
+            "critic_obs": new.critic_obs,
+            "next_critic_obs": new.next_critic_obs,
+            "base": base,
+            "next_base": next_base,
+            "change": ((new.actions - base) / reach).astype(np.float32),
+            "reward": self._shaped(new),
+            "terminal": new.terminal,
+        }
+        sound = np.abs(fields["reward"]) < _LARGEST_REWARD  # false for what is not a number, too
+        self.replay.add({name: array[sound] for name, array in fields.items()}, new.labels[sound])
+        return fields
+
+    @torch.no_grad()
+    def _base(self, obs: np.ndarray) -> np.ndarray:
+        joints = self.policy.contract.num_joints
+        return self.base(torch.from_numpy(obs)).numpy() if len(obs) else np.zeros((0, joints), np.float32)
+
+    @torch.no_grad()
+    def _shaped(self, new: Transitions) -> np.ndarray:
+        """Scaled rewards, relative to the pre-trained values where these are known, (T,)."""
+        rewards = new.rewards
+        if self._potential is not None and len(new):
+            now, then = (self._potential(torch.from_numpy(x))[:, 0].numpy()
+                         for x in (new.critic_obs, new.next_critic_obs))  # fmt: skip
+            rewards = rewards + self.cfg.shaping_gamma * (1.0 - new.terminal) * then - now
+        return self.cfg.reward_scale * rewards.astype(np.float64)
+
+    def _watch_values(self, new: Transitions, fields: dict[str, np.ndarray]) -> None:
+        own = new.labels == LABELS.index("policy")
+        if self.sac.steps and own.any():
+            inputs = (torch.from_numpy(fields[name][own]) for name in ("critic_obs", "base", "change"))
+            values = self.sac.values(*inputs).numpy()
+            rewards = fields["reward"][own] - (self._mean_reward or 0.0)
+            self.guard.add(new.steps[own], values, rewards, new.terminal[own])
+
+    def _learn(self, control_steps: int, stats: OffPolicyStats) -> None:
+        before = self.sac.state()
+        begin = self._clock() if self._clock else 0.0
+        steps = self.effort.steps(control_steps)
+        self.sac.sums.clear()
+        held = self.guard.tripped
+        for _ in range(steps):
+            if self.hurried:
+                break
+            self.sac.step(self._batch(), not held and self.sac.steps >= self.cfg.critic_warmup)
+        if self._clock:
+            self.effort.took(steps, self._clock() - begin)
+        stats.gradient_steps = steps
+        stats.actor_held = float(held or self.sac.steps <= self.cfg.critic_warmup)
+        if not self._finite():
+            self.sac.load(before)
+            self.dropped_updates += 1
+            stats.reason = "a weight is no longer finite; everything is as before"
+
+    def _batch(self) -> Batch:
+        """Transitions of this session and of earlier ones, centred by the mean reward of the start."""
+        cfg = self.cfg
+        old = round(cfg.batch * cfg.earlier_share) if len(self.earlier) else 0
+        batch = self.replay.sample(cfg.batch - old, self.generator, cfg.learn_from)
+        if old:
+            more = self.earlier.sample(old, self.generator, cfg.learn_from)
+            batch = {name: torch.cat((batch[name], more[name])) for name in batch}
+        batch["reward"] = batch["reward"] - (self._mean_reward or 0.0)
+        return batch
+
+    def _finite(self) -> bool:
+        modules = (self.sac.actor, self.sac.critics)
+        return all(bool(torch.isfinite(p).all()) for module in modules for p in module.parameters())
+
+    def _describe(self, new: Transitions, stats: OffPolicyStats) -> OffPolicyStats:
+        sac, sums, cfg = self.sac, self.sac.sums, self.cfg
+        stats.replay, stats.utd_wished = len(self.replay), cfg.utd
+        stats.utd = stats.gradient_steps / max(len(new), 1)
+        stats.value, stats.value_loss = sums.mean("value"), sums.mean("critic_loss")
+        stats.surrogate_loss, stats.entropy = sums.mean("actor_loss"), sums.mean("entropy")
+        stats.temperature, stats.value_bias = sac.temperature, self.guard.bias
+        stats.std = float(sac.acting.log_std.exp().mean())
+        stats.dropped_updates = self.dropped_updates
+        if len(new):
+            obs = torch.from_numpy(new.obs)
+            with torch.no_grad():
+                change = sac.acting.mean(obs, self.base(obs)).numpy() * self.reach
+            stats.correction_deg = float(np.quantile(np.abs(change) * self._deg, 0.99))
+            stats.reward = float(new.rewards.mean())
+            follows = np.diff(new.steps) == 1
+            rates = np.linalg.norm(np.diff(new.actions, axis=0), axis=1)[follows]
+            stats.action_rate = float(rates.mean()) if rates.size else 0.0
+        return stats
+
+    # ------------------------------------------------------------------ export
+
+    def adapter(
+        self, version: int, activate_at_step: int = 0, next_at_step: int = 0, created_ns: int = 0
+    ) -> Adapter:
+        """What was learned, for the executor; kept under its version for :meth:`rollback`."""
+        self.snapshot(version)
+        return to_adapter(
+            self.policy, self.cfg, self.sac.acting, self.reach,
+            version=version, activate_at_step=activate_at_step, next_at_step=next_at_step,
+            created_ns=created_ns,
+        )  # fmt: skip
+
+    def sizes(self) -> tuple[int, int]:
+        """Numbers that learn, and those of the base policy."""
+        trained = (*self.sac.actor.parameters(), *self.sac.critics.parameters())
+        return (
+            sum(p.numel() for p in trained if p.requires_grad),
+            sum(p.numel() for p in self.base.parameters()),
+        )
+
+    # ------------------------------------------------------------------- state
+
+    def snapshot(self, version: int) -> None:
+        """Keep the actor that acts under ``version``; 0 is the base and always there."""
+        self._snapshots[version] = self.sac.actor_parameters()
+        while len(self._snapshots) > _SNAPSHOTS:
+            del self._snapshots[min(set(self._snapshots) - {0, self.pinned})]
+
+    def rollback(self, version: int) -> None:
+        """Make the actor what it was at ``version``; the critics keep what they learned.
+
+        Raises:
+            ConfigError: no such version is kept.
+        """
+        if version not in self._snapshots:
+            kept = ", ".join(map(str, sorted(self._snapshots)))
+            raise ConfigError(f"There is no adapter of version {version} to go back to; there are {kept}.")
+        self.sac.set_actor(self._snapshots[version])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next update depends on, as tensors, numbers and strings."""
+        return {
+            "base_sha256": self.policy.sha256,
+            "config": self.cfg.model_dump(mode="json"),
+            "updates": self.updates,
+            "dropped_updates": self.dropped_updates,
+            "generator": self.generator.get_state(),
+            "snapshots": dict(self._snapshots),
+            "mean_reward": self._mean_reward,
+            "replay": self.replay.tensors(),
+            "earlier": self.earlier.tensors(),
+            "guard": self.guard.rows(),
+            **self.sac.state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`.
+
+        Raises:
+            ConfigError: the state belongs to another base policy or to other settings.
+        """
+        self._check_state(state)
+        self.sac.load(state)
+        self.updates, self.dropped_updates = state["updates"], state["dropped_updates"]
+        self.generator.set_state(state["generator"])
+        self._snapshots = OrderedDict(state["snapshots"])
+        self._mean_reward = state["mean_reward"]
+        self.replay.restore(state["replay"])
+        self.earlier.restore(state["earlier"])
+        self.guard.restore(state["guard"])
+
+    def _check_state(self, state: dict[str, Any]) -> None:
+        if state["base_sha256"] != self.policy.sha256:
+            raise ConfigError(
+                f"The checkpoint belongs to the base policy {state['base_sha256'][:12]}, but "
+                f"{self.policy.sha256[:12]} is loaded; resume with the same policy file."
+            )
+        ours = self.cfg.model_dump(mode="json")
+        for key in _SAME:
+            if state["config"].get(key) != ours[key]:
+                raise ConfigError(
+                    f"The checkpoint was made with {key} {state['config'].get(key)}, the learner has "
+                    f"{ours[key]}; resume with the same settings."
+                )

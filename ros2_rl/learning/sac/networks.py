@@ -1,0 +1,143 @@
+"""Critics with layer normalisation, and actors that change a base policy within a bound.
+
+An actor's answer r is the change of the base's action in units of the bound, joint by joint: the executed
+raw action is base + reach * r. Critics take what they see, the base's action and r.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ros2_rl.learning.lora import LoRALinear, add_lora
+from ros2_rl.learning.networks import Mlp
+from ros2_rl.policy.onnx_policy import Layer
+
+_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class ResidualActor(nn.Module):
+    """r = tanh(f(obs) + std * noise); f ends with zeros, so that it starts as the base."""
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, std: float, coef: float):
+        """Initialised by torch's global generator."""
+        super().__init__()
+        sizes = [inputs, *hidden, outputs]
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        last = self.linears[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.log_std = nn.Parameter(torch.full((outputs,), math.log(std)))
+        self._coef = coef
+
+    def before_tanh(self, obs: torch.Tensor) -> torch.Tensor:
+        """f(obs), (N, J)."""
+        for linear in self.linears[:-1]:
+            obs = functional.elu(linear(obs))
+        return self.linears[-1](obs)
+
+    def mean(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        """Change without noise (N, J), for observations (N, D) and the base's actions (N, J)."""
+        return torch.tanh(self.before_tanh(obs))
+
+    def sample(
+        self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Change (N, J) made with standard normal ``noise`` (N, J), and its log-density (N,)."""
+        u = self.before_tanh(obs) + self.log_std.exp() * noise
+        # log(1 - tanh(u)^2) in the form that does not cancel (Haarnoja et al. 2018, app. C).
+        squash = 2.0 * (math.log(2.0) - u - functional.softplus(-2.0 * u))
+        return torch.tanh(u), (_normal_log_prob(noise, self.log_std) - squash).sum(-1)
+
+    def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        """What is added to the loss: the squared change, lest a young critic's errors saturate it."""
+        return self._coef * self.mean(obs, base).square().sum(-1).mean()
+
+    def layers(self) -> tuple[Layer, ...]:
+        """f as numpy arrays."""
+        return tuple(
+            Layer(str(i), linear.weight.detach().numpy().copy(), linear.bias.detach().numpy().copy())
+            for i, linear in enumerate(self.linears)
+            if isinstance(linear, nn.Linear)
+        )
+
+
+class LoraActor(nn.Module):
+    """r = (adapted base - base) / reach + std * noise; beyond 1 a penalty, but no hard bound, holds it."""
+
+    def __init__(
+        self, mlp: Mlp, rank: int, alpha: float, reach: np.ndarray, std: float, coefs: tuple[float, float]
+    ):
+        """``mlp`` is a copy of the base; ``reach`` (J,) the change of the raw action that r = 1 means.
+
+        ``coefs`` weigh the squared change and the squared excess over the bound.
+        """
+        super().__init__()
+        add_lora(mlp.linears, rank, alpha)
+        self.mlp, self._coefs = mlp, coefs
+        self.log_std = nn.Parameter(torch.full((len(reach),), math.log(std)))
+        self._reach = torch.as_tensor(reach, dtype=torch.float32)
+
+    def mean(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        """As :meth:`ResidualActor.mean`, but not bounded."""
+        return (self.mlp(obs) - base) / self._reach
+
+    def sample(
+        self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As :meth:`ResidualActor.sample`."""
+        change = self.mean(obs, base) + self.log_std.exp() * noise
+        return change, _normal_log_prob(noise, self.log_std).sum(-1)
+
+    def pairs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """A and B of each layer, by its name."""
+        pairs = zip(self.mlp.names, self.mlp.linears, strict=True)
+        return {
+            name: (linear.A.detach().numpy().copy(), linear.B.detach().numpy().copy())
+            for name, linear in pairs
+            if isinstance(linear, LoRALinear)
+        }
+
+    def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        """What is added to the loss: the squared change, and that of its excess over the bound."""
+        change = self.mean(obs, base)
+        excess = (change.abs() - 1.0).clamp(min=0.0)
+        near, within = self._coefs
+        return (near * change.square() + within * excess.square()).sum(-1).mean()
+
+
+class Critics(nn.Module):
+    """An ensemble of equal perceptrons with layer normalisation, computed together."""
+
+    def __init__(self, count: int, inputs: int, hidden: tuple[int, int]):
+        """Initialised by torch's global generator."""
+        super().__init__()
+        sizes = (inputs, *hidden, 1)
+        pairs = list(zip(sizes, sizes[1:], strict=False))
+        self.weights = nn.ParameterList(_uniform(count, a, b) for a, b in pairs)
+        self.biases = nn.ParameterList(torch.zeros(count, 1, b) for _, b in pairs)
+        self.gains = nn.ParameterList(torch.ones(count, 1, h) for h in hidden)
+        self.shifts = nn.ParameterList(torch.zeros(count, 1, h) for h in hidden)
+        self.count = count
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, in) to (count, N)."""
+        x = x.expand(self.count, *x.shape)
+        for i, (gain, shift) in enumerate(zip(self.gains, self.shifts, strict=True)):
+            x = torch.baddbmm(self.biases[i], x, self.weights[i])
+            x = torch.relu(functional.layer_norm(x, x.shape[-1:]) * gain + shift)
+        return torch.baddbmm(self.biases[-1], x, self.weights[-1]).squeeze(-1)
+
+
+def _uniform(count: int, inputs: int, outputs: int) -> torch.Tensor:
+    limit = 1.0 / math.sqrt(inputs)
+    return torch.empty(count, inputs, outputs).uniform_(-limit, limit)
+
+
+def _normal_log_prob(noise: torch.Tensor, log_std: torch.Tensor) -> torch.Tensor:
+    """Log-density of mean + std * noise, one a joint."""
+    return -0.5 * noise.square() - log_std - _HALF_LOG_2PI

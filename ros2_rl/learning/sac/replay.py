@@ -1,0 +1,176 @@
+"""Experience that is kept: a ring of transitions, each with a label that says whose step it was.
+
+Nothing here knows what a transition consists of: a replay has named fields of fixed widths, and an identity
+(robot, task, rate, reward, base policy) that a file carries, so that only what fits is ever mixed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.policy.onnx_policy import write_bytes
+
+LABELS = ("policy", "human", "recovery")
+FORMAT = "ros2_rl.replay.1"
+_LABEL = "label"
+_FIRST_ROWS = 4096
+
+Batch = dict[str, torch.Tensor]
+"""Fields of some transitions, (N, width) or (N,)."""
+
+
+class Replay:
+    """The newest transitions, at most ``capacity`` of them."""
+
+    def __init__(self, widths: Mapping[str, int], identity: Mapping[str, str], capacity: int):
+        """``widths``: numbers of each field; 0 for a single number without an axis of its own."""
+        self.widths, self.identity, self.capacity = dict(widths), dict(identity), capacity
+        self._rows: Batch = {}
+        self._size = self._next = 0
+        self._reserve(min(_FIRST_ROWS, capacity))
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """Whose steps they are, (N,), index of LABELS."""
+        return self._rows[_LABEL][: self._size]
+
+    def counts(self) -> dict[str, int]:
+        """Transitions of each label."""
+        found = np.bincount(self.labels.numpy(), minlength=len(LABELS))
+        return dict(zip(LABELS, found.tolist(), strict=True))
+
+    def add(self, fields: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+        """Append transitions, oldest first: labels (N,) index LABELS.
+
+        Raises:
+            ValueError: a field is missing, or its shape or a label is wrong.
+        """
+        count = len(labels)
+        if count and not 0 <= np.min(labels) <= np.max(labels) < len(LABELS):
+            raise ValueError(f"a label is not within 0 to {len(LABELS) - 1}")
+        new = {_LABEL: torch.as_tensor(np.asarray(labels, np.uint8))}
+        for name, width in self.widths.items():
+            wanted = (count, width) if width else (count,)
+            if name not in fields or np.shape(fields[name]) != wanted:
+                raise ValueError(f"{name} has the shape {np.shape(fields.get(name, ()))}, not {wanted}")
+            new[name] = torch.as_tensor(np.asarray(fields[name], np.float32))
+        self._append(new, count)
+
+    def sample(self, count: int, generator: torch.Generator, sources: Sequence[str] = LABELS) -> Batch:
+        """``count`` transitions drawn with replacement from those of the named labels.
+
+        Raises:
+            ValueError: there is none.
+        """
+        wanted = torch.tensor([label in sources for label in LABELS])
+        among = torch.nonzero(wanted[self.labels.long()])[:, 0]
+        if not len(among):
+            raise ValueError(f"the replay has no steps of {', '.join(sources)}")
+        drawn = among[torch.randint(len(among), (count,), generator=generator)]
+        return {name: self._rows[name][drawn] for name in self.widths}
+
+    def tensors(self) -> Batch:
+        """Everything, the oldest first, with the labels under ``label``."""
+        order = (torch.arange(self._size) + (self._next if self._size == self.capacity else 0)) % max(
+            self._size, 1
+        )
+        return {name: rows[order].clone() for name, rows in self._rows.items()}
+
+    def restore(self, tensors: Batch) -> None:
+        """Inverse of :meth:`tensors`."""
+        self._size = self._next = 0
+        self._append(tensors, len(tensors[_LABEL]))
+
+    # ------------------------------------------------------------------- files
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file; it appears whole or not at all.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        metadata = {"format": FORMAT, "identity": json.dumps(self.identity)}
+        try:
+            write_bytes(path, save(self.tensors(), metadata))
+        except OSError as error:
+            raise ConfigError(
+                f"The replay {path} cannot be written ({error.strerror}); free some space."
+            ) from error
+
+    def load(self, path: Path) -> None:
+        """Take everything from a file.
+
+        Raises:
+            ConfigError: it cannot be read, or its experience is of another robot, task, rate, reward
+                or base policy; the sentence says what differs.
+        """
+        tensors = _read(path, self.identity)
+        shapes = {name: (width,) if width else () for name, width in self.widths.items()}
+        wrong = [n for n, shape in shapes.items() if n not in tensors or tensors[n].shape[1:] != shape]
+        if wrong or len({len(t) for t in tensors.values()} | {len(tensors.get(_LABEL, ()))}) != 1:
+            raise ConfigError(
+                f"The replay {path} has other fields than this learner's ({', '.join(wrong) or 'lengths'}); "
+                "start without it."
+            )
+        if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+            raise ConfigError(f"The replay {path} has a number that is not finite; start without it.")
+        self.restore({name: tensors[name] for name in (*self.widths, _LABEL)})
+
+    # ------------------------------------------------------------------ storage
+
+    def _append(self, new: Batch, count: int) -> None:
+        keep = min(count, self.capacity)
+        self._reserve(min(self._size + keep, self.capacity))
+        index = (self._next + torch.arange(keep)) % self.capacity
+        for name, rows in self._rows.items():
+            rows[index] = new[name][count - keep :]
+        self._next = (self._next + keep) % self.capacity
+        self._size = min(self._size + keep, self.capacity)
+
+    def _reserve(self, count: int) -> None:
+        """Room for ``count`` transitions; it doubles, so that a short run takes little memory."""
+        have = len(self._rows.get(_LABEL, ()))
+        if count <= have:
+            return
+        rows = min(max(count, 2 * have), self.capacity)
+        for name, width in {**self.widths, _LABEL: 0}.items():
+            new = torch.zeros((rows, width) if width else rows, dtype=_dtype(name))
+            if have:
+                new[:have] = self._rows[name]
+            self._rows[name] = new
+
+
+def differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    """What of two identities differs, as a phrase; empty when nothing does."""
+    keys = sorted({*theirs, *ours})
+    found = [k for k in keys if theirs.get(k) != ours.get(k)]
+    return "; ".join(f"its {k} is {theirs.get(k, 'unknown')}, not {ours.get(k, 'unknown')}" for k in found)
+
+
+def _read(path: Path, identity: Mapping[str, str]) -> Batch:
+    """The tensors of a file whose identity is ``identity``."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"its format is {metadata.get('format')}, not {FORMAT}")
+            theirs = json.loads(metadata["identity"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ConfigError(f"The replay {path} cannot be read ({error}); start without it.") from error
+    if phrase := differences(theirs, identity):
+        raise ConfigError(f"The replay {path} does not belong to this run: {phrase}; start without it.")
+    return tensors
+
+
+def _dtype(name: str) -> torch.dtype:
+    return torch.uint8 if name == _LABEL else torch.float32

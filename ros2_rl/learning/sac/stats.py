@@ -1,0 +1,50 @@
+"""Figures of one update of the off-policy learner, under the field's names."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass
+class OffPolicyStats:
+    """What one update did; averages over its gradient steps where nothing else is said."""
+
+    update: int = 0
+    used: int = 0
+    """New transitions."""
+    human: int = 0
+    """Of these, steps in which a person drove."""
+    overridden: int = 0
+    """Of these, steps in which recovery acted."""
+    lost: int = 0
+    """Control steps whose successor did not arrive."""
+    replay: int = 0
+    """Transitions that are kept, earlier sessions not counted."""
+    gradient_steps: int = 0
+    utd: float = 0.0
+    """Update-to-data ratio that is achieved: gradient steps a control step."""
+    utd_wished: float = 0.0
+    value: float = 0.0
+    """Mean value of the executed actions by the critics."""
+    value_bias: float = 0.0
+    """Values against measured returns, in standard deviations of these; above 0 is too high."""
+    value_loss: float = 0.0
+    surrogate_loss: float = 0.0
+    entropy: float = 0.0
+    """Of the actor's changes, nat."""
+    temperature: float = 0.0
+    std: float = 0.0
+    """Mean standard deviation of the noise before the tangent, in bounds."""
+    correction_deg: float = 0.0
+    """99th percentile of what the actor changes a joint target by, deg."""
+    action_rate: float = 0.0
+    """Mean of |a_t - a_(t-1)| of the new transitions, raw action, noise included."""
+    reward: float = 0.0
+    """Mean reward of a new transition, unscaled."""
+    actor_held: float = 0.0
+    """1 while the actor does not learn: warm-up, or the value guard."""
+    dropped_updates: int = 0
+    reason: str = ""
+    """Why this update was dropped; empty when it was made."""
+
+    def scalars(self) -> dict[str, float]:
+        """Everything but the text, for a logger."""
+        return {key: value for key, value in asdict(self).items() if key != "reason"}

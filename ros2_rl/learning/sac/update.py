@@ -1,0 +1,233 @@
+"""Soft actor-critic (Haarnoja et al. 2018, arXiv 1812.05905): one gradient step from one batch.
+
+Targets are the lowest of a random subset of the target critics (REDQ, Chen et al. 2021, arXiv 2101.05982);
+the critics are layer-normalised against runaway values (RLPD, Ball et al. 2023, arXiv 2302.02948). What the
+batch comes from - a robot with legs, an arm, demonstrations - is not known here.
+"""
+
+import copy
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from ros2_rl.learning.sac.networks import Critics, LoraActor, ResidualActor
+from ros2_rl.learning.sac.replay import Batch
+
+
+class SacSettings(Protocol):
+    """Settings of a gradient step; see OffPolicyConfig."""
+
+    @property
+    def critics(self) -> int: ...
+    @property
+    def critic_subset(self) -> int: ...
+    @property
+    def critic_hidden(self) -> tuple[int, int]: ...
+    @property
+    def gamma(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def critic_learning_rate(self) -> float: ...
+    @property
+    def tau(self) -> float: ...
+    @property
+    def policy_delay(self) -> int: ...
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def target_entropy(self) -> float: ...
+    @property
+    def actor_average(self) -> float: ...
+    @property
+    def log_std_bounds(self) -> tuple[float, float]: ...
+
+
+@dataclass
+class Sums:
+    """What gradient steps did, summed up."""
+
+    steps: int = 0
+    actor_steps: int = 0
+    value: float = 0.0
+    critic_loss: float = 0.0
+    actor_loss: float = 0.0
+    entropy: float = 0.0
+
+    def mean(self, name: str) -> float:
+        """Average of one of them over the steps that it was made in."""
+        of_actor = name in ("actor_loss", "entropy")
+        return getattr(self, name) / max(self.actor_steps if of_actor else self.steps, 1)
+
+    def clear(self) -> None:
+        for field in fields(self):
+            setattr(self, field.name, type(getattr(self, field.name))())
+
+
+class SoftActorCritic:
+    """Actor, critics and their optimisers.
+
+    A batch has the fields ``critic_obs`` (N, C), ``base`` (N, J), ``change`` (N, J), ``reward`` (N,),
+    ``next_critic_obs``, ``next_base`` and ``terminal`` (N,); the actor sees the first D of the C numbers.
+    ``terminal`` is 1 only where nothing follows: time limits are no end.
+    """
+
+    def __init__(
+        self,
+        actor: ResidualActor | LoraActor,
+        sees: tuple[int, int],
+        cfg: SacSettings,
+        generator: torch.Generator,
+    ):
+        """``sees``: D and C."""
+        joints = len(actor.log_std)
+        self.actor, self.cfg, self.generator = actor, cfg, generator
+        self.acting = copy.deepcopy(actor).requires_grad_(False)
+        """The average of the actor over its last steps; this one acts."""
+        self._obs = sees[0]
+        self.critics = Critics(cfg.critics, sees[1] + 2 * joints, cfg.critic_hidden)
+        self.targets = copy.deepcopy(self.critics).requires_grad_(False)
+        self.log_temperature = nn.Parameter(torch.tensor(cfg.temperature).log())
+        self._target_entropy = cfg.target_entropy * joints
+        parameters = [p for p in actor.parameters() if p.requires_grad]
+        self.actor_optimizer = torch.optim.Adam(parameters, lr=cfg.learning_rate, foreach=True)
+        self.critic_optimizer = torch.optim.Adam(
+            self.critics.parameters(), lr=cfg.critic_learning_rate, foreach=True
+        )
+        self.temperature_optimizer = torch.optim.Adam([self.log_temperature], lr=cfg.learning_rate)
+        self.steps = 0
+        self.sums = Sums()
+
+    @property
+    def temperature(self) -> float:
+        """Weight of the entropy."""
+        return float(self.log_temperature.detach().exp())
+
+    def step(self, batch: Batch, with_actor: bool = True) -> None:
+        """One gradient step of the critics and, at its turn, of actor and temperature."""
+        self.steps += 1
+        self._step_critics(batch)
+        if with_actor and self.steps % self.cfg.policy_delay == 0:
+            self._step_actor(batch)
+
+    def values(self, critic_obs: torch.Tensor, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+        """Mean value of the ensemble, (N,)."""
+        with torch.no_grad():
+            return self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
+
+    @torch.no_grad()
+    def _target(self, batch: Batch) -> torch.Tensor:
+        obs, base = batch["next_critic_obs"], batch["next_base"]
+        change, log_prob = self.actor.sample(obs[:, : self._obs], base, self._noise(base))
+        values = self.targets(torch.cat((obs, base, change), -1))
+        drawn = torch.randperm(self.cfg.critics, generator=self.generator)[: self.cfg.critic_subset]
+        follows = values[drawn].min(0).values - self.temperature * log_prob
+        return batch["reward"] + self.cfg.gamma * (1.0 - batch["terminal"]) * follows
+
+    def _step_critics(self, batch: Batch) -> None:
+        seen = torch.cat((batch["critic_obs"], batch["base"], batch["change"]), -1)
+        values = self.critics(seen)
+        loss = (values - self._target(batch)).square().mean() * self.cfg.critics
+        self.critic_optimizer.zero_grad()
+        loss.backward()
+        self.critic_optimizer.step()
+        _follow(self.targets, self.critics, self.cfg.tau)
+        self.sums.steps += 1
+        self.sums.value += float(values.detach().mean())
+        self.sums.critic_loss += float(loss.detach())
+
+    def _step_actor(self, batch: Batch) -> None:
+        critic_obs, base = batch["critic_obs"], batch["base"]
+        obs = critic_obs[:, : self._obs]
+        change, log_prob = self.actor.sample(obs, base, self._noise(base))
+        self.critics.requires_grad_(False)
+        values = self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
+        loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(obs, base)
+        self.actor_optimizer.zero_grad()
+        loss.backward()
+        self.actor_optimizer.step()
+        self.critics.requires_grad_(True)
+        with torch.no_grad():
+            self.actor.log_std.clamp_(*self.cfg.log_std_bounds)
+        self._step_temperature(float(log_prob.detach().mean()))
+        _follow(self.acting, self.actor, self.cfg.actor_average)
+        self.sums.actor_steps += 1
+        self.sums.actor_loss += float(loss.detach())
+        self.sums.entropy -= float(log_prob.detach().mean())
+
+    def _step_temperature(self, log_prob: float) -> None:
+        loss = -self.log_temperature * (log_prob + self._target_entropy)
+        self.temperature_optimizer.zero_grad()
+        loss.backward()
+        self.temperature_optimizer.step()
+
+    def _noise(self, like: torch.Tensor) -> torch.Tensor:
+        return torch.randn(like.shape, generator=self.generator)
+
+    # ------------------------------------------------------------------- state
+
+    def state(self) -> dict[str, Any]:
+        """A copy of everything that a gradient step changes; tensors and plain values."""
+        return copy.deepcopy(
+            {
+                "actor": _parameters(self.actor),
+                "critic": _parameters(self.critics),
+                "acting": _parameters(self.acting, True),
+                "targets": _parameters(self.targets, True),
+                "log_temperature": self.log_temperature.detach(),
+                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers()],
+                "steps": self.steps,
+            }
+        )
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`state`."""
+        modules = {
+            "actor": self.actor,
+            "critic": self.critics,
+            "acting": self.acting,
+            "targets": self.targets,
+        }
+        for key, module in modules.items():
+            load_parameters(module, state[key])
+        with torch.no_grad():
+            self.log_temperature.copy_(state["log_temperature"])
+        for optimizer, stored in zip(self._optimizers(), state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
+        self.steps = state["steps"]
+
+    def set_actor(self, parameters: dict[str, torch.Tensor]) -> None:
+        """Make the actor, and the one that acts, what they once were; the critics keep what they know."""
+        load_parameters(self.actor, parameters)
+        load_parameters(self.acting, parameters)
+        self.actor_optimizer.state.clear()
+
+    def actor_parameters(self) -> dict[str, torch.Tensor]:
+        """A copy of the parameters of the actor that acts."""
+        return _parameters(self.acting, True)
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.actor_optimizer, self.critic_optimizer, self.temperature_optimizer]
+
+
+@torch.no_grad()
+def _follow(slow: nn.Module, fast: nn.Module, pace: float) -> None:
+    """Move the parameters of one network towards those of another."""
+    for a, b in zip(slow.parameters(), fast.parameters(), strict=True):
+        a.lerp_(b, pace)
+
+
+def _parameters(module: nn.Module, frozen: bool = False) -> dict[str, torch.Tensor]:
+    """A copy of the parameters that learn, or, of a network that only follows another, of all."""
+    named = module.named_parameters()
+    return {name: p.detach().clone() for name, p in named if frozen or p.requires_grad}
+
+
+@torch.no_grad()
+def load_parameters(module: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    """Inverse of the above."""
+    known = dict(module.named_parameters())
+    for name, tensor in tensors.items():
+        known[name].copy_(tensor)
