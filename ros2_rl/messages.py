@@ -83,12 +83,22 @@ class JointOrder:
             msg.header.frame_id,
         )
 
-    def state(self, msg: Any, imu: Any) -> RobotState:
-        """The robot's state at the stamp of ``msg``.
+    def state(self, msg: Any, imu: Any = None) -> RobotState:
+        """The robot's state at the stamp of ``msg``; without an IMU its base is level and at rest.
 
         Raises:
             ValueError: as :meth:`sort`.
         """
+        if imu is None:
+            return RobotState(
+                to_ns(msg.header.stamp),
+                self.sort(msg.name, msg.position),
+                self.sort(msg.name, msg.velocity),
+                self.sort(msg.name, msg.effort),
+                quat=np.array((1.0, 0.0, 0.0, 0.0)),
+                gyro=np.zeros(3),
+                accel=np.array((0.0, 0.0, 9.81)),
+            )
         turn, rate, force = imu.orientation, imu.angular_velocity, imu.linear_acceleration
         return RobotState(
             stamp_ns=to_ns(msg.header.stamp),

@@ -31,7 +31,7 @@ class FootKinematics:
         """
         self._model = pin.buildModelFromUrdf(str(robot.urdf))
         self._data = self._model.createData()
-        self._order = self._joint_order(robot)
+        self._order = joint_order(self._model, robot)
         self._feet = [self._frame(foot, robot.urdf) for foot in robot.feet]
         self._mask = self._carrying(robot)
         self._q = np.zeros(self._model.nq)
@@ -82,19 +82,6 @@ class FootKinematics:
         gram = jacobians @ jacobians.transpose(0, 2, 1) + _DAMPING * np.eye(3)
         return -np.linalg.solve(gram, (jacobians @ tau)[..., None])[..., 0]
 
-    def _joint_order(self, robot: RobotDescription) -> np.ndarray:
-        """Index of each of the robot's joints in pinocchio's configuration."""
-        model = self._model
-        missing = [name for name in robot.joints if not model.existJointName(name)]
-        if missing:
-            raise ConfigError(f"{robot.urdf.name} lacks the joints {', '.join(missing)}; check its names.")
-        if model.nq != robot.num_joints or model.nv != robot.num_joints:
-            raise ConfigError(
-                f"{robot.urdf.name} moves {model.nv} joints, {robot.name} has {robot.num_joints}: "
-                "list every joint in the robot's file, or make the others fixed."
-            )
-        return np.array([model.joints[model.getJointId(name)].idx_v for name in robot.joints])
-
     def _frame(self, foot: str, urdf: Path) -> int:
         if not self._model.existFrame(foot):
             raise ConfigError(f"{urdf.name} lacks the link {foot}; check the robot's file.")
@@ -108,3 +95,20 @@ class FootKinematics:
             for j, name in enumerate(robot.joints):
                 mask[i, 0, j] = self._model.getJointId(name) in supports
         return mask
+
+
+def joint_order(model: pin.Model, robot: RobotDescription) -> np.ndarray:
+    """Index of each of the robot's joints in pinocchio's configuration, (J,).
+
+    Raises:
+        ConfigError: the URDF lacks a joint of the robot, or moves others.
+    """
+    missing = [name for name in robot.joints if not model.existJointName(name)]
+    if missing:
+        raise ConfigError(f"{robot.urdf.name} lacks the joints {', '.join(missing)}; check its names.")
+    if model.nq != robot.num_joints or model.nv != robot.num_joints:
+        raise ConfigError(
+            f"{robot.urdf.name} moves {model.nv} joints, {robot.name} has {robot.num_joints}: "
+            "list every joint in the robot's file, or make the others fixed."
+        )
+    return np.array([model.joints[model.getJointId(name)].idx_v for name in robot.joints])

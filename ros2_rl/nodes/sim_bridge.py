@@ -18,7 +18,9 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
+from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.nodes._main import run
+from ros2_rl.nodes.arm_topics import ArmTopics
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, to_time
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.robot_topics import TRUTH_NS, RobotTopics
@@ -26,10 +28,12 @@ from ros2_rl.nodes.sim_parameters import SimParameters
 from ros2_rl.nodes.topic_wait import TopicWait
 from ros2_rl.policy.onnx_policy import load_equipped
 from ros2_rl.robots import NS_PER_S, RobotDescription
+from ros2_rl.sim.arm_plant import ArmPlant
 from ros2_rl.sim.gap_switch import GapSwitch
+from ros2_rl.sim.joint_plant import JointPlant
 from ros2_rl.sim.latency import TickLatency
 from ros2_rl.sim.pace import LockstepWait, Pacer, RealTimeFactor
-from ros2_rl.sim.perturbations import Perturbations
+from ros2_rl.sim.perturbations import Perturbations, nominal
 from ros2_rl.sim.plant import Plant
 from ros2_rl.sim.viewer import Viewer
 
@@ -47,6 +51,7 @@ _PARAMETERS = (
     ("lockstep", False, "step as soon as a state is answered, however fast that is", None),
     ("lockstep_timeout_s", 10.0, "longest wait for an answer in lockstep, wall, s", (0.5, 600.0)),
     ("state_rate_hz", 200.0, "states a second of robot time, Hz", (10.0, 2000.0)),
+    ("task", "", "task whose things lie on an arm's table, in config/tasks; empty: nothing", None),
     ("physics_dt", 0.0025, "physics time step, s", (0.0002, 0.01)),
     ("wait_for_topics", _AWAITED, "robot time begins when each of these has a publisher", None),
 )
@@ -104,17 +109,22 @@ class SimBridge(Node):
 
     # ---- set-up
 
-    def _build(self, robot: RobotDescription, gap: Perturbations) -> Plant:
+    def _build(self, robot: RobotDescription, gap: Perturbations) -> JointPlant:
         value = self.parameters.value
         # The ground cannot be changed later, so a gap that begins later has its ground from the start.
-        start = gap if value("gap_from_start") else Perturbations(terrain_roughness_m=gap.terrain_roughness_m)
+        roughness = {"terrain_roughness_m": gap.terrain_roughness_m}
+        start = gap if value("gap_from_start") else nominal(robot).model_copy(update=roughness)
+        settings = start, value("seed"), value("physics_dt"), value("state_rate_hz")
         try:
-            return Plant(robot, start, value("seed"), value("physics_dt"), value("state_rate_hz"))
+            if robot.floating:
+                return Plant(robot, *settings)
+            return ArmPlant(robot, load_arm_task(value("task")) if value("task") else None, *settings)
         except ValueError as error:
             raise ConfigError(f"The rates do not fit, {error}: change one of the two.") from error
 
     def _connect(self, robot: RobotDescription) -> None:
-        self._topics = RobotTopics(self, robot)
+        plant = self.plant
+        self._topics = ArmTopics(self, plant) if isinstance(plant, ArmPlant) else RobotTopics(self, robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         follow_phases(self, lambda: self.plant.stamp_ns, self._gap.on_phase)
@@ -232,11 +242,11 @@ class SimBridge(Node):
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Robot time goes on: a clock that jumps back would be a new session for every other node."""
-        self.plant.lay_down()
+        sentence = self.plant.begin()
         self._latency.restart()
         if self._running:
             self._advance()
-        response.success, response.message = True, "The robot lies on its belly."
+        response.success, response.message = True, sentence
         return response
 
     def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:

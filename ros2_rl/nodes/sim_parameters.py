@@ -8,6 +8,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ros2_rl.robots import load_robot
 from ros2_rl.sim.perturbations import Perturbations, flatten, load_gap, settings, unflatten
 
 Table = Iterable[tuple[str, Any, str, tuple | None]]
@@ -25,7 +26,7 @@ class SimParameters:
         """``own``: parameters that only this node has."""
         self._node = node
         self._declare_fixed(own)
-        self._declare_gap(flatten(load_gap(self.value("gap"))))
+        self._declare_gap(flatten(load_gap(self.value("gap"), load_robot(self.value("robot")))))
 
     def value(self, name: str) -> Any:
         return self._node.get_parameter(name).value

@@ -1,4 +1,4 @@
-"""The robot's state out of its two topics: ``joint_states`` and ``imu/data`` of one stamp."""
+"""The robot's state out of its topics: ``joint_states``, and ``imu/data`` of that stamp if it has an IMU."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from ros2_rl.robots import RobotDescription, RobotState
 
 
 class StateInput:
-    """Hands over a state for every ``joint_states`` whose ``imu/data`` has come as well.
+    """Hands over a state for every ``joint_states`` whose ``imu/data``, if any, has come as well.
 
     ``imu/data`` is sent first, so it is fetched when ``joint_states`` arrives and wakes nobody; should
     it be late, it is waited for until the next ``joint_states``. A message whose joints are not
@@ -24,7 +24,9 @@ class StateInput:
         self._order = JointOrder(robot.joints)
         self._pending: JointState | None = None
         self._gate = Gate()
-        self._imu = PolledInput(node, Imu, "imu/data", qos_profile_sensor_data, self._gate, self._join)
+        self._imu = None
+        if robot.imu_link:
+            self._imu = PolledInput(node, Imu, "imu/data", qos_profile_sensor_data, self._gate, self._join)
         node.create_subscription(JointState, "joint_states", self._on_joints, qos_profile_sensor_data)
 
     def _on_joints(self, joints: JointState) -> None:
@@ -35,10 +37,12 @@ class StateInput:
         joints = self._pending
         if joints is None:
             return
-        imu = self._imu.at(to_ns(joints.header.stamp))
-        self._gate.open = imu is None
-        if imu is None:
-            return
+        imu = None
+        if self._imu is not None:
+            imu = self._imu.at(to_ns(joints.header.stamp))
+            self._gate.open = imu is None
+            if imu is None:
+                return
         self._pending = None
         try:
             state = self._order.state(joints, imu)

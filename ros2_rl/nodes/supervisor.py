@@ -130,8 +130,8 @@ class SupervisorNode(Node):
 
     def _build(self, robot, config, lockstep: bool) -> Supervisor:
         path = share_path() / self._value("recovery_policy")
-        learned = load_recovery(path, robot)
-        if learned is None:
+        learned = load_recovery(path, robot) if robot.floating else None
+        if robot.floating and learned is None:
             self.get_logger().warning(f"There is no recovery policy {path.name}; recovery is scripted.")
         return Supervisor(
             robot,

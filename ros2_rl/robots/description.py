@@ -4,8 +4,10 @@ Limits come from the URDF, everything a URDF cannot say from ``config/robots/<ro
 """
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -30,8 +32,10 @@ class RobotDescription:
     urdf: Path
     base_link: str
     imu_link: str
+    """Empty: the robot has no IMU, since its base stands fast."""
     joints: tuple[str, ...]
     feet: tuple[str, ...]
+    """Empty: the robot does not stand on feet."""
     foot_radius: float
     armature: float
     joint_damping: float
@@ -53,6 +57,14 @@ class RobotDescription:
     gains: dict[str, GainSet]
     roll_over: tuple[tuple[np.ndarray, float], ...] = ()
     """Key poses that turn the robot from its back, (J,), rad, and the time to each, s."""
+    floating: bool = True
+    """Whether the base moves; otherwise it is bolted down, and a robot that is to hold stays where it is."""
+    tool: str = ""
+    """Link whose frame is what the robot works with; empty: it has none."""
+    gravity_compensated: bool = False
+    """Whether the joints' drives carry the robot's own weight beside what they are told."""
+    noise: Mapping[str, float] = field(default_factory=dict)
+    """Sensor noise that differs from ``SensorNoise``, by its names."""
 
     @property
     def num_joints(self) -> int:
@@ -72,19 +84,14 @@ def load_robot(name: str) -> RobotDescription:
     urdf = share_path(*data["urdf"].split("/"))
     joints = tuple(data["joints"])
     limits = _urdf_limits(urdf, joints)
-    legs = len(joints) // 3
-
-    def per_joint(values: list[float]) -> np.ndarray:
-        return _frozen(np.tile(np.asarray(values, dtype=float), legs))
-
     return RobotDescription(
         name=data["name"],
         urdf=urdf,
         base_link=data["base_link"],
-        imu_link=data["imu_link"],
+        imu_link=data.get("imu_link", ""),
         joints=joints,
-        feet=tuple(data["feet"]),
-        foot_radius=data["foot_radius"],
+        feet=tuple(data.get("feet", ())),
+        foot_radius=data.get("foot_radius", 0.0),
         armature=data["armature"],
         joint_damping=data["joint_damping"],
         joint_friction=data["joint_friction"],
@@ -92,22 +99,40 @@ def load_robot(name: str) -> RobotDescription:
         q_upper=limits[1],
         dq_max=limits[2],
         tau_max=limits[3],
-        default_pose=per_joint(data["default_pose"]),
-        stand_pose=per_joint(data["stand_pose"]),
-        fold_pose=per_joint(data["fold_pose"]),
-        stand_height=data["stand_height"],
+        default_pose=_per_joint(data["default_pose"], joints),
+        stand_pose=_per_joint(data["stand_pose"], joints),
+        fold_pose=_per_joint(data["fold_pose"], joints),
+        stand_height=data.get("stand_height", 0.0),
         gains={
-            key: GainSet(per_joint(value["kp"]), per_joint(value["kd"]))
+            key: GainSet(_per_joint(value["kp"], joints), _per_joint(value["kd"], joints))
             for key, value in data["gains"].items()
         },
-        roll_over=tuple(
-            (
-                np.clip(_frozen(np.tile([*key["left"], *key["right"]], legs // 2)), limits[0], limits[1]),
-                key["seconds"],
-            )
-            for key in data.get("roll_over", ())
-        ),
+        roll_over=_roll_over(data.get("roll_over", ()), joints, limits),
+        floating=data.get("base", "floating") == "floating",
+        tool=data.get("tool", ""),
+        gravity_compensated=data.get("gravity_compensated", False),
+        noise=data.get("noise", {}),
     )
+
+
+def _per_joint(values: list[float], joints: tuple[str, ...]) -> np.ndarray:
+    """One value a joint, (J,), from those of one limb, which are the same for all limbs.
+
+    Raises:
+        ConfigError: the joints are not a multiple of the values.
+    """
+    limbs, left = divmod(len(joints), len(values))
+    if left:
+        raise ConfigError(f"{len(values)} values do not fit {len(joints)} joints; give one a joint.")
+    return _frozen(np.tile(np.asarray(values, dtype=float), limbs))
+
+
+def _roll_over(
+    keys: list[dict[str, Any]], joints: tuple[str, ...], limits: list[np.ndarray]
+) -> tuple[tuple[np.ndarray, float], ...]:
+    """Key poses within the limits; each gives the joints of a left and a right leg."""
+    poses = ((_per_joint([*key["left"], *key["right"]], joints), key["seconds"]) for key in keys)
+    return tuple((_frozen(np.clip(pose, limits[0], limits[1])), seconds) for pose, seconds in poses)
 
 
 def _urdf_limits(urdf: Path, joints: tuple[str, ...]) -> list[np.ndarray]:

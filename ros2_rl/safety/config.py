@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import available, share_path
+from ros2_rl.robots import RobotDescription, load_robot
 from ros2_rl.safety.rules import GuardRules, Section
 
 
@@ -30,7 +31,7 @@ class JointConfig(Section):
     """Limits of joint commands."""
 
     target_margin: float = Field(ge=0, le=0.2, description="targets stay this far inside the limits, rad")
-    target_rate: float = Field(ge=5, le=500, description="fastest move of a target, rad/s")
+    target_rate: float = Field(ge=0.1, le=500, description="fastest move of a target, rad/s")
     torque_share: float = Field(gt=0, le=1, description="predicted torque, share of the joint's limit")
 
 
@@ -88,6 +89,13 @@ class SafetyConfig(Section):
         return self.model_copy(update={"guards": self.guards.model_copy(update={name: rule})})
 
 
+_OF_LEGS = (
+    "tilt", "predicted_tilt", "base_height", "imu_range", "frozen_imu", "imu_orientation", "imu_against_legs",
+    "estimate", "command_age", "battery",
+)  # fmt: skip
+_OF_ARMS = ("workspace", "contact_force")
+
+
 def load_safety(robot: str) -> SafetyConfig:
     """Read ``config/safety/<robot>.yaml``.
 
@@ -99,7 +107,22 @@ def load_safety(robot: str) -> SafetyConfig:
         raise ConfigError(
             f"There are no safety limits for the robot '{robot}'; available: {available('config/safety')}."
         )
-    return parse_safety(path.read_text(), f"config/safety/{path.name}")
+    source = f"config/safety/{path.name}"
+    config = parse_safety(path.read_text(), source)
+    _check_complete(config.guards, load_robot(robot), source)
+    return config
+
+
+def _check_complete(guards: GuardRules, robot: RobotDescription, source: str) -> None:
+    """No guard is left out that the robot can have.
+
+    Raises:
+        ConfigError: one is.
+    """
+    needed = (_OF_LEGS if robot.floating else ()) + (_OF_ARMS if robot.tool else ())
+    missing = [name for name in needed if getattr(guards, name) is None]
+    if missing:
+        raise ConfigError(f"{source}: guards.{missing[0]}: Field required; mend the file.")
 
 
 def parse_safety(text: str, source: str) -> SafetyConfig:

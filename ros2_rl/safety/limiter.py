@@ -21,7 +21,7 @@ class Limiter:
     def __init__(self, robot: RobotDescription, config: JointConfig):
         self._lower = robot.q_lower + config.target_margin
         self._upper = robot.q_upper - config.target_margin
-        self._dq_max = robot.dq_max
+        self._dq_max, self._dq_told = robot.dq_max, np.minimum(robot.dq_max, config.target_rate)
         self._tau_max = config.torque_share * robot.tau_max
         self._rate = config.target_rate
         self._gains = {
@@ -46,7 +46,7 @@ class Limiter:
             dt: time since that command, s.
         """
         q, dq, tau = self._finite(command, state)
-        dq = np.minimum(np.maximum(dq, -self._dq_max), self._dq_max)
+        dq = np.minimum(np.maximum(dq, -self._dq_told), self._dq_told)
         tau = np.minimum(np.maximum(tau, -self._tau_max), self._tau_max)
         step = self._rate * min(max(dt, 0.0), _LONGEST_DT)
         q = np.minimum(np.maximum(q, q_before - step), q_before + step)

@@ -62,8 +62,9 @@ class ModeMachine:
         self._policy_at_ns = round(config.autostart.policy_s * NS_PER_S) if autostart else 0
         self._lead_ns = round(config.hand_back.lead_s * NS_PER_S)
         self._fall_angle = math.radians(config.recovery.fall_deg)
-        self._belly_m = config.guards.base_height.limit_m
-        self._belly = Rule(config.guards.base_height.after_s, 0.0)
+        height = config.guards.base_height
+        self._belly_m = -math.inf if height is None else height.limit_m
+        self._belly = Rule(0.0 if height is None else height.after_s, 0.0)
         self._standing = StandingCheck(robot, config.hand_back)
         self.record = ModeRecord()
         self.sample: Sample | None = None

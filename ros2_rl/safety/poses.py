@@ -46,13 +46,20 @@ def stand_up(robot: RobotDescription, config: StandConfig, state: RobotState) ->
 
 
 def brace(robot: RobotDescription, config: StandConfig, state: RobotState) -> PoseScript:
-    """Out of a gait straight to the stand pose, fast, so that legs in the air catch the body."""
-    return PoseScript(state.stamp_ns, state.q, ((robot.stand_pose, config.brace_s),))
+    """Out of a gait straight to the stand pose, fast, so that legs in the air catch the body.
+
+    A robot whose base stands fast stays where it is: a position that it does not press against lets go.
+    """
+    return PoseScript(state.stamp_ns, state.q, ((_rest(robot, robot.stand_pose, state), config.brace_s),))
 
 
 def lie_down(robot: RobotDescription, config: StandConfig, state: RobotState) -> PoseScript:
-    """To the folded pose, belly on the ground."""
-    return PoseScript(state.stamp_ns, state.q, ((robot.fold_pose, config.stand_s),))
+    """To the folded pose, belly on the ground; a robot whose base stands fast stays where it is."""
+    return PoseScript(state.stamp_ns, state.q, ((_rest(robot, robot.fold_pose, state), config.stand_s),))
+
+
+def _rest(robot: RobotDescription, pose: np.ndarray, state: RobotState) -> np.ndarray:
+    return pose if robot.floating else state.q
 
 
 def roll_over(robot: RobotDescription, state: RobotState) -> PoseScript:
@@ -61,10 +68,14 @@ def roll_over(robot: RobotDescription, state: RobotState) -> PoseScript:
 
 
 class StandingCheck:
-    """Whether the robot stands still, and since when: the hysteresis of the hand-over."""
+    """Whether the robot stands still, and since when: the hysteresis of the hand-over.
+
+    A robot with legs must be near its stand pose as well; one whose base stands fast may be anywhere.
+    """
 
     def __init__(self, robot: RobotDescription, config: HandBackConfig):
         self._pose, self._config = robot.stand_pose, config
+        self._anywhere = not robot.floating
         self._tilt = math.radians(config.tilt_deg)
         self._hold_ns = round(config.hold_s * NS_PER_S)
         self.reset()
@@ -80,7 +91,7 @@ class StandingCheck:
         calm = sample.tilt < self._tilt and float(state.gyro.dot(state.gyro)) < config.ang_vel**2
         posed = (
             calm
-            and float(np.abs(state.q - self._pose).max()) < config.joint_error
+            and (self._anywhere or float(np.abs(state.q - self._pose).max()) < config.joint_error)
             and float(np.abs(state.dq).max()) < config.joint_speed
         )
         self._calm_ns = _since(self._calm_ns, calm, state.stamp_ns)
@@ -88,7 +99,7 @@ class StandingCheck:
 
     @property
     def standing(self) -> bool:
-        """Upright, slow, near the stand pose, for the whole hold time."""
+        """Upright, slow, near the stand pose where that matters, for the whole hold time."""
         return self._standing_ns is not None and self._now_ns - self._standing_ns >= self._hold_ns
 
     @property

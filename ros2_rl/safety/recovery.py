@@ -37,7 +37,8 @@ class RecoveryController:
         self._attempts = tuple(
             kind if policy is not None else "scripted" for kind in config.recovery.attempts
         )
-        self._tipped = np.radians(config.guards.tilt.limit_deg)
+        tilt = config.guards.tilt
+        self._tipped = np.inf if tilt is None else np.radians(tilt.limit_deg)
         self._zero = np.zeros(robot.num_joints)
         self._targets = robot.stand_pose
         self._attempt, self._begun_ns, self._step = 0, 0, -1

@@ -1,8 +1,8 @@
 """What the entries of ``guards`` in ``config/safety/<robot>.yaml`` hold: keys, units, ranges."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ros2_rl.safety.reaction import Reaction
 
@@ -112,6 +112,23 @@ class BatteryRule(Settings):
     volts: float = Field(ge=0, le=100, description="voltage below, V")
 
 
+class WorkspaceRule(Settings):
+    low: tuple[float, float, float] = Field(description="lowest x, y, z of the tool, m, frame of the base")
+    high: tuple[float, float, float] = Field(description="highest x, y, z of the tool, m")
+    clear_m: float = Field(ge=0, le=1, description="no joint beyond the shoulder comes lower than, m")
+    beyond_m: float = Field(ge=0.001, le=0.2, description="the measured tool outside the box by more than, m")
+
+    @model_validator(mode="after")
+    def _not_inside_out(self) -> Self:
+        if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError("low must be below high")
+        return self
+
+
+class ForceRule(Settings):
+    limit_n: float = Field(gt=0, le=500, description="estimated force on the tool above, N")
+
+
 class SilenceRule(Section):
     """A guard of the node's own watchdogs, which know wall time only."""
 
@@ -126,13 +143,13 @@ class RivalRule(Section):
 
 
 class GuardRules(Section):
-    """All guards, by the names that the YAML file gives them."""
+    """All guards, by the names that the YAML file gives them; None where a robot cannot have one."""
 
     finite: Settings
     stamp: StampRule
-    tilt: TiltRule
-    predicted_tilt: PredictedTiltRule
-    base_height: HeightRule
+    tilt: TiltRule | None = None
+    predicted_tilt: PredictedTiltRule | None = None
+    base_height: HeightRule | None = None
     joint_position: MarginRule
     joint_speed: ShareRule
     joint_speed_fault: ShareRule
@@ -140,19 +157,21 @@ class GuardRules(Section):
     joint_load: ShareRule
     drive: DriveRule
     temperature: TemperatureRule
-    imu_range: ImuRangeRule
-    frozen_imu: Settings
+    imu_range: ImuRangeRule | None = None
+    frozen_imu: Settings | None = None
     frozen_joint: FrozenJointRule
-    imu_orientation: MeanRule
-    imu_against_legs: MeanRule
-    estimate: EstimateRule
+    imu_orientation: MeanRule | None = None
+    imu_against_legs: MeanRule | None = None
+    estimate: EstimateRule | None = None
     lost_states: LossRule
     target_age: TicksRule
     lost_ticks: LossRule
     target_jump: JumpRule
-    command_age: AgeRule
+    command_age: AgeRule | None = None
     adapter: AdapterRule
-    battery: BatteryRule
+    battery: BatteryRule | None = None
     state_silence: SilenceRule
     learner_silence: SilenceRule
     second_writer: RivalRule
+    workspace: WorkspaceRule | None = None
+    contact_force: ForceRule | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from ros2_rl.estimation.estimator import rotation_matrix
 from ros2_rl.estimation.kinematics import FootKinematics
+from ros2_rl.manipulation.contact import ContactObserver
 from ros2_rl.robots import NS_PER_S, BaseEstimate, JointCommand, RobotDescription, RobotState
 
 _STANDS = 0.8
@@ -45,13 +46,25 @@ class Tick:
     rotation: np.ndarray
     """Base to world, (3, 3), by the IMU's orientation."""
     height: float
-    """Of the base above its lowest foot's sole, m; on flat ground the base is never lower."""
+    """Of the base above its lowest foot's sole, m; on flat ground never less. Infinite without feet."""
     leg_velocity: np.ndarray | None
     """Velocity of the base by the standing legs alone, (3,), m/s, base frame; None without any."""
     target_q: np.ndarray | None
     """Newest joint targets of the policy, (J,), rad."""
     target_ns: int
     """Their stamp; -1 when there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSense:
+    """Where the tool is and what touches it, by the joints alone; frame of the base."""
+
+    position: np.ndarray
+    """(3,), m."""
+    force: np.ndarray
+    """Estimated force on it, (3,), N."""
+    lowest: float
+    """Height of the lowest joint beyond the shoulder, m."""
 
 
 @dataclass(slots=True)
@@ -79,13 +92,16 @@ class Sample:
     overrides: int = 0
     """How often recovery has taken the robot from the policy."""
     falls: int = 0
+    tool: ToolSense | None = None
+    """What the tool feels; None for a robot without one."""
 
 
 class TickMaker:
     """Gathers states and makes a :class:`Tick` of them once a control step."""
 
     def __init__(self, robot: RobotDescription):
-        self._kinematics = FootKinematics(robot)
+        self._kinematics = FootKinematics(robot) if robot.feet else None
+        self._touch = ContactObserver(robot) if robot.tool else None
         self._radius = robot.foot_radius
         self.reset()
 
@@ -93,18 +109,24 @@ class TickMaker:
         self._gyro, self._accel, self._count = np.zeros(3), np.zeros(3), 0
         self._last_ns = -1
 
-    def gather(self, state: RobotState) -> None:
-        """Take a state."""
+    def gather(self, state: RobotState) -> ToolSense | None:
+        """Take a state; what the robot's tool feels, if it has one."""
         self._gyro += state.gyro
         self._accel += state.accel
         self._count += 1
+        if self._touch is None:
+            return None
+        self._touch.update(state)
+        return ToolSense(self._touch.position, self._touch.force, self._touch.lowest)
 
     def make(self, state: RobotState, senses: Senses, target: JointCommand | None) -> Tick:
         """The tick of the state that was gathered last."""
         dt_s = (state.stamp_ns - self._last_ns) / NS_PER_S if self._last_ns >= 0 else 0.0
         rotation = rotation_matrix(state.quat)
-        self._kinematics.update(state.q)
-        height = self._radius - float((self._kinematics.positions @ rotation[2]).min())
+        height = math.inf
+        if self._kinematics is not None:
+            self._kinematics.update(state.q)
+            height = self._radius - float((self._kinematics.positions @ rotation[2]).min())
         tick = Tick(
             dt_s,
             self._gyro / self._count,
@@ -121,7 +143,7 @@ class TickMaker:
 
     def _leg_velocity(self, state: RobotState, estimate: BaseEstimate | None) -> np.ndarray | None:
         """Mean over the standing feet of v = -(J dq + w x p), the velocity of a resting foot's base."""
-        if estimate is None:
+        if estimate is None or self._kinematics is None:
             return None
         standing = estimate.contacts > _STANDS
         if not standing.any():

@@ -19,6 +19,7 @@ from ros2_rl.safety.recovery import RecoveryController
 from ros2_rl.safety.requests import REQUESTS
 from ros2_rl.safety.senses import Sample, Senses, TickMaker, attitude
 from ros2_rl.safety.targets import TargetInbox
+from ros2_rl.safety.workspace import WorkspaceFence
 
 
 class Supervisor:
@@ -56,6 +57,7 @@ class Supervisor:
         self._finite = FiniteGuard(rules.finite)
         self._target_guard = TargetAgeGuard(rules.target_age, step_ns)
         self._limiter = Limiter(robot, config.joints)
+        self._fence = None if rules.workspace is None else WorkspaceFence(robot, rules.workspace)
         self._box = BlackBox()
         self._state: RobotState | None = None
         self._stamp_ns = -1
@@ -178,7 +180,7 @@ class Supervisor:
     def _sample(self, state: RobotState) -> Sample:
         mode, record, inbox = self.mode, self._machine.record, self._inbox
         angle, rate = attitude(state.quat, state.gyro)
-        self._ticks.gather(state)
+        tool = self._ticks.gather(state)
         tick = state.stamp_ns % self._step_ns == 0
         return Sample(
             state,
@@ -193,6 +195,7 @@ class Supervisor:
             senses=self.senses,
             overrides=record.overrides,
             falls=record.falls,
+            tool=tool,
         )
 
     def _pass_over(self, state: RobotState, verdict: Verdict) -> JointCommand:
@@ -210,5 +213,7 @@ class Supervisor:
         if self.mode in DAMPED:
             return proposal
         command = self._limiter.limit(proposal, sample.state, self._before, self._dt)
+        if self._fence is not None:
+            command = self._fence.limit(command, self._before)
         self._machine.record.limited += bool((command.q != proposal.q).any())
         return command

@@ -1,8 +1,8 @@
 """The reality gap of a simulated robot as a session's phases switch it on and off."""
 
 from ros2_rl.learning.phase import Phase
-from ros2_rl.sim.perturbations import Perturbations
-from ros2_rl.sim.plant import Plant
+from ros2_rl.sim.joint_plant import JointPlant
+from ros2_rl.sim.perturbations import Perturbations, nominal
 
 
 class GapSwitch:
@@ -14,7 +14,7 @@ class GapSwitch:
         on: whether that is from the start.
     """
 
-    def __init__(self, plant: Plant, gap: Perturbations, on: bool):
+    def __init__(self, plant: JointPlant, gap: Perturbations, on: bool):
         self._plant, self.gap, self._was_on = plant, gap, on
         self._phase: Phase | None = None
         self.offset_ns = 0
@@ -54,4 +54,4 @@ class GapSwitch:
             self._plant.set_perturbations(self._at(self._phase.gap), self._start_ns)
 
     def _at(self, on: bool) -> Perturbations:
-        return self.gap if on else Perturbations()
+        return self.gap if on else nominal(self._plant.robot)

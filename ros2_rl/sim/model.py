@@ -1,7 +1,7 @@
-"""The MuJoCo model of a legged robot, compiled from its URDF, the one robot description.
+"""The MuJoCo model of a robot, compiled from its URDF, the one robot description.
 
 The URDF gives links, joints and collision shapes; this file adds what a simulator needs:
-a free base, a floor, PD actuators (so that the PD loop runs at every physics step) and sensors.
+a free base (or none), a floor, PD actuators (so that the PD loop runs at every physics step) and sensors.
 """
 
 import xml.etree.ElementTree as ET
@@ -21,7 +21,7 @@ _TERRAIN_SIZE = 8.0  # half width of the rough ground, m
 def build_model(
     robot: RobotDescription, physics_dt: float = 0.0025, *, terrain_roughness: float = 0.0
 ) -> mujoco.MjModel:
-    """Compile the robot on a floor.
+    """Compile a legged robot on a floor.
 
     Names in the model: joints and actuators as in ``robot.joints`` (actuators in robot order),
     foot geoms as in ``robot.feet``, the floor ``floor``, the base's free joint ``base``. Sensors:
@@ -33,16 +33,25 @@ def build_model(
         physics_dt: physics time step, s.
         terrain_roughness: height of the random bumps of the ground, m; 0 is a plane.
     """
-    spec = mujoco.MjSpec.from_string(_urdf_with_free_base(robot))
+    spec = robot_spec(robot, physics_dt)
+    _add_floor(spec, terrain_roughness)
+    _add_sensors(spec, robot)
+    return spec.compile()
+
+
+def robot_spec(robot: RobotDescription, physics_dt: float) -> mujoco.MjSpec:
+    """The robot with its drives, with nothing around it yet."""
+    spec = mujoco.MjSpec.from_string(_urdf_for_mujoco(robot))
     spec.option.timestep = physics_dt
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.iterations = 8
     spec.option.ls_iterations = 10
     _shape_contacts(spec, robot)
-    _add_floor(spec, terrain_roughness)
     _add_actuators(spec, robot)
-    _add_sensors(spec, robot)
-    return spec.compile()
+    if robot.gravity_compensated:
+        for body in spec.bodies:
+            body.gravcomp = 1.0
+    return spec
 
 
 def set_gains(model: mujoco.MjModel, kp: np.ndarray, kd: np.ndarray) -> None:
@@ -52,15 +61,16 @@ def set_gains(model: mujoco.MjModel, kp: np.ndarray, kd: np.ndarray) -> None:
     model.actuator_biasprm[:, 2] = -kd
 
 
-def _urdf_with_free_base(robot: RobotDescription) -> str:
-    """The URDF as text, with what MuJoCo's importer needs to keep the base a moving body."""
+def _urdf_for_mujoco(robot: RobotDescription) -> str:
+    """The URDF as text, with what MuJoCo's importer needs to keep links apart and a free base moving."""
     root = ET.parse(robot.urdf).getroot()
     extension = ET.SubElement(root, "mujoco")
     ET.SubElement(extension, "compiler", fusestatic="false", discardvisual="true")
-    ET.SubElement(root, "link", name="world")
-    joint = ET.SubElement(root, "joint", name="base", type="floating")
-    ET.SubElement(joint, "parent", link="world")
-    ET.SubElement(joint, "child", link=robot.base_link)
+    if robot.floating:
+        ET.SubElement(root, "link", name="world")
+        joint = ET.SubElement(root, "joint", name="base", type="floating")
+        ET.SubElement(joint, "parent", link="world")
+        ET.SubElement(joint, "child", link=robot.base_link)
     return ET.tostring(root, encoding="unicode")
 
 

@@ -1,5 +1,6 @@
 """What makes the simulated robot differ from the nominal one: the reality gap, and sensor noise."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.paths import available, share_path
+from ros2_rl.robots import RobotDescription
 
 LEGS = ("FL", "FR", "RL", "RR")
 AXES = ("x", "y", "z")
@@ -58,6 +60,11 @@ class Perturbations(BaseModel):
         if not all(0 <= value <= 2 for value in legs.values()):
             raise ValueError("a leg's strength lies between 0 and 2")
         return legs
+
+
+def nominal(robot: RobotDescription) -> Perturbations:
+    """The robot as it is described, with its own sensors' noise."""
+    return Perturbations(noise=SensorNoise(**robot.noise))
 
 
 @dataclass(frozen=True)
@@ -131,8 +138,8 @@ def _setting(name: str, field: FieldInfo) -> Setting:
     return Setting(name, bounds["g"], bounds["l"], str(field.description))
 
 
-def load_gap(name: str) -> Perturbations:
-    """Read ``config/gaps/<name>.yaml``.
+def load_gap(name: str, robot: RobotDescription | None = None) -> Perturbations:
+    """Read ``config/gaps/<name>.yaml``; noise of which it says nothing is that of ``robot``.
 
     Raises:
         ConfigError: there is no such gap, or its file has an unknown or wrong entry.
@@ -140,16 +147,17 @@ def load_gap(name: str) -> Perturbations:
     path = share_path("config", "gaps", f"{name}.yaml")
     if not path.is_file():
         raise ConfigError(f"There is no gap '{name}'; available: {available('config/gaps')}.")
-    return read_gap(path)
+    return read_gap(path, {} if robot is None else robot.noise)
 
 
-def read_gap(path: Path) -> Perturbations:
+def read_gap(path: Path, noise: Mapping[str, float] | None = None) -> Perturbations:
     """Read a gap file; see :func:`load_gap`."""
     try:
-        return Perturbations(**(yaml.safe_load(path.read_text()) or {}))
+        data = yaml.safe_load(path.read_text()) or {}
+        return Perturbations(**{**data, "noise": {**(noise or {}), **data.get("noise", {})}})
     except ValidationError as error:
         raise ConfigError(f"The gap file {path.name} is wrong: {explain(error)}.") from error
-    except (TypeError, yaml.YAMLError) as error:
+    except (TypeError, AttributeError, yaml.YAMLError) as error:
         raise ConfigError(f"The gap file {path.name} is not a YAML mapping; see default.yaml.") from error
 
 

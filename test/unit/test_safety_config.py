@@ -22,10 +22,11 @@ def changed(path: str, value) -> str:
     return yaml.safe_dump(data)
 
 
-def test_go2_reads_and_every_number_says_why():
+@pytest.mark.parametrize("robot", ["go2", "arm"])
+def test_it_reads_and_every_number_says_why(robot):
     """Beside it, or, for a guard, in the line above."""
-    assert load_safety("go2").guards.tilt.limit_deg == 24.0
-    lines = TEXT.splitlines()
+    assert load_safety(robot).guards.finite.after_s == 0.01
+    lines = share_path("config", "safety", f"{robot}.yaml").read_text().splitlines()
     keys = [i for i, line in enumerate(lines) if line.startswith("  ") and not line.strip().startswith("#")]
     assert len(keys) > 40
     assert all("#" in lines[i] or lines[i - 1].startswith("  #") for i in keys)
@@ -33,8 +34,10 @@ def test_go2_reads_and_every_number_says_why():
 
 def test_every_guard_has_its_entry_and_every_reaction_is_used():
     rules = load_safety("go2").guards
-    assert set(yaml.safe_load(TEXT)["guards"]) == set(GuardRules.model_fields)
-    assert {getattr(rules, name).reaction for name in GuardRules.model_fields} == set(Reaction) - {0}
+    of_arms = {"workspace", "contact_force"}
+    assert set(yaml.safe_load(TEXT)["guards"]) == set(GuardRules.model_fields) - of_arms
+    reactions = {getattr(rules, name).reaction for name in set(GuardRules.model_fields) - of_arms}
+    assert reactions == set(Reaction) - {0}
 
 
 def test_an_unknown_robot_names_the_known_ones():

@@ -1,5 +1,8 @@
 """All guards of a robot, and the strongest of what they say."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from ros2_rl.robots import RobotDescription
 from ros2_rl.safety.guards.attitude import HeightGuard, PredictedTiltGuard, TiltGuard
 from ros2_rl.safety.guards.base import Guard
@@ -22,9 +25,12 @@ from ros2_rl.safety.guards.sensors import (
     OrientationGuard,
 )
 from ros2_rl.safety.guards.timing import CommandAgeGuard, LostStatesGuard, LostTicksGuard, StampGuard
+from ros2_rl.safety.guards.tool import ContactForceGuard, WorkspaceGuard
 from ros2_rl.safety.reaction import OK, Reaction, Verdict, strongest
-from ros2_rl.safety.rules import GuardRules
+from ros2_rl.safety.rules import GuardRules, Settings
 from ros2_rl.safety.senses import Sample
+
+Rule = TypeVar("Rule", bound=Settings)
 
 
 class GuardPanel:
@@ -39,29 +45,31 @@ class GuardPanel:
         self._every_state: tuple[Guard, ...] = (
             StampGuard(rules.stamp),
             LostStatesGuard(rules.lost_states),
-            ImuRangeGuard(rules.imu_range),
+            *_made(ImuRangeGuard, rules.imu_range),
             JointPositionGuard(robot, rules.joint_position),
             JointSpeedFaultGuard(robot, rules.joint_speed_fault),
             JointTorqueFaultGuard(robot, rules.joint_torque_fault),
             JointSpeedGuard(robot, rules.joint_speed),
             JointLoadGuard(robot, rules.joint_load),
-            TiltGuard(rules.tilt),
-            PredictedTiltGuard(rules.predicted_tilt),
+            *_made(TiltGuard, rules.tilt),
+            *_made(PredictedTiltGuard, rules.predicted_tilt),
+            *_made(ContactForceGuard, rules.contact_force),
+            *_made(WorkspaceGuard, rules.workspace),
         )
         self.adapter = AdapterGuard(rules.adapter)
         self._every_tick: tuple[Guard, ...] = (
-            HeightGuard(rules.base_height),
-            FrozenImuGuard(rules.frozen_imu),
+            *_made(HeightGuard, rules.base_height),
+            *_made(FrozenImuGuard, rules.frozen_imu),
             FrozenJointGuard(robot, rules.frozen_joint),
-            OrientationGuard(rules.imu_orientation),
-            OdometryGuard(rules.imu_against_legs),
-            EstimateGuard(rules.estimate),
+            *_made(OrientationGuard, rules.imu_orientation),
+            *_made(OdometryGuard, rules.imu_against_legs),
+            *_made(EstimateGuard, rules.estimate),
             DriveGuard(robot, rules.drive),
             TemperatureGuard(robot, rules.temperature),
-            BatteryGuard(rules.battery),
+            *_made(BatteryGuard, rules.battery),
             LostTicksGuard(rules.lost_ticks),
             TargetJumpGuard(robot, rules.target_jump),
-            CommandAgeGuard(rules.command_age),
+            *_made(CommandAgeGuard, rules.command_age),
             self.adapter,
         )
         self._outside: dict[str, Verdict] = {}
@@ -95,3 +103,8 @@ class GuardPanel:
     def _judge(self, verdicts: list[Verdict]) -> None:
         self.worst = strongest(verdicts)
         self.tripped = tuple(v.guard for v in verdicts if v.reaction is not Reaction.LIMIT)
+
+
+def _made(guard: Callable[[Rule], Guard], rule: Rule | None) -> list[Guard]:
+    """The guard of a rule, if the robot has it."""
+    return [] if rule is None else [guard(rule)]

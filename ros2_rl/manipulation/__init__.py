@@ -1,0 +1,1 @@
+"""An arm with a tool: its tasks, its actions, and who shows it how."""

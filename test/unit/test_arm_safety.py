@@ -1,0 +1,154 @@
+"""An arm under its supervisor: the box holds whatever is asked for, and what is pressed is let go."""
+
+import numpy as np
+import pytest
+from arm_rig import BOX, HIGH, LOW, ROBOT, SAFETY, Rig, target
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.safety.config import _check_complete, parse_safety
+from ros2_rl.safety.modes import Mode
+from ros2_rl.safety.workspace import WorkspaceFence
+
+EXAMPLES = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+FENCE = WorkspaceFence(ROBOT, BOX)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def test_it_stands_up_and_gives_the_policy_the_arm():
+    rig = Rig().begin()
+    snapshot = rig.supervisor.snapshot()
+    assert snapshot.mode is Mode.POLICY and snapshot.tripped == () and snapshot.falls == 0
+
+
+@EXAMPLES
+@given(seeds, st.sampled_from(("wild", "lasting", "beyond")))
+def test_no_action_leads_out_of_the_box(seed, kind):
+    rig, rng = Rig("reach").begin(), np.random.default_rng(seed)
+    lasting = rng.choice((-1.0, 1.0), 3)
+    for _ in range(40):
+        rig.act({"wild": rng.uniform(-1, 1, 3), "lasting": lasting, "beyond": 50.0 * lasting}[kind])
+    assert rig.outermost == 0.0
+    assert rig.mode is Mode.POLICY and rig.supervisor.snapshot().events == 0
+
+
+@EXAMPLES
+@given(seeds)
+def test_no_joint_targets_lead_out_of_the_box_either(seed):
+    """A policy that does not go through the inverse kinematics, for good or in leaps."""
+    rig, rng = Rig("reach").begin(), np.random.default_rng(seed)
+    q = rng.uniform(ROBOT.q_lower, ROBOT.q_upper)
+    for i in range(100):
+        if i % 25 == 24:
+            q = rng.uniform(ROBOT.q_lower, ROBOT.q_upper)
+        speed = rng.uniform(-10, 10, 7)
+        rig.tick(target(rig.plant.stamp_ns, q, speed) if rig.mode is Mode.POLICY else None)
+    assert rig.outermost <= 0.04  # the commands stay inside, the momentum of the arm does not
+
+
+@settings(max_examples=100, deadline=None)
+@given(seeds)
+def test_the_fence_cuts_a_step_short_and_no_more(seed):
+    rng = np.random.default_rng(seed)
+    before = ROBOT.stand_pose + rng.uniform(-0.1, 0.1, 7)
+    asked = target(0, before + rng.uniform(-0.3, 0.3, 7), rng.uniform(-1, 1, 7))
+    allowed = FENCE.limit(asked, before)
+    outside = FENCE.outside(before)
+    assert FENCE.outside(allowed.q) <= outside + 1e-12
+    gains = ROBOT.gains["policy"]
+    if max(FENCE.outside(asked.q), FENCE.outside(asked.q + gains.kd * asked.dq / gains.kp)) <= outside:
+        assert allowed is asked
+    else:
+        assert not allowed.dq.any() and not allowed.tau.any()
+
+
+def test_an_action_that_is_no_number_holds_the_arm():
+    rig = Rig().begin()
+    for _ in range(5):
+        rig.act(np.array((0.5, 0.0, 0.0)))
+    rig.control.act(np.array((np.nan, 0.0, 0.0)), rig.plant.state())
+    rig.tick(rig.control.tick(rig.plant.state()))
+    snapshot = rig.supervisor.snapshot()
+    assert snapshot.mode is Mode.STAND and "not finite" in snapshot.reason
+    at = rig.plant.truth().tool
+    for _ in range(20):
+        rig.tick(None)
+    np.testing.assert_allclose(rig.plant.truth().tool, at, atol=0.005)
+    rig.act(np.zeros(3))
+    assert rig.mode is Mode.POLICY
+
+
+def press(rig: Rig, leash: bool, seconds: float = 2.0) -> list[Mode]:
+    """Lead the tip into the block's top, with or without the leash of actions; the modes seen."""
+    goal, modes = rig.plant.truth().goal + (0.03, 0.0, 0.0), []
+    for _ in range(30):
+        rig.control.go(goal + (0, 0, 0.02), 0.015, rig.plant.state())
+        for _ in range(5):
+            rig.tick(rig.control.tick(rig.plant.state()))
+    q, lower = rig.plant.state().q, rig.control._ik
+    place = rig.plant.truth().tool
+    for i in range(round(seconds / 0.02)):
+        if leash and i % 5 == 0 and rig.mode is Mode.POLICY:
+            rig.control.act(np.array((0.0, 0.0, -1.0)), rig.plant.state())
+        if leash:
+            rig.tick(rig.control.tick(rig.plant.state()) if rig.mode is Mode.POLICY else None)
+        else:
+            place = place - (0, 0, 0.001)
+            q = lower.step(q, place, rig.control._upright, 0.02)
+            rig.tick(target(rig.plant.stamp_ns, q) if rig.mode is Mode.POLICY else None)
+        modes.append(rig.mode)
+    return modes
+
+
+def test_who_presses_harder_than_allowed_is_held_and_lets_go():
+    rig = Rig("peg").begin()
+    modes = press(rig, leash=False, seconds=2.5)
+    assert Mode.STAND in modes
+    assert SAFETY.guards.contact_force.limit_n < rig.pushed < 3.0 * SAFETY.guards.contact_force.limit_n
+    snapshot = rig.supervisor.snapshot()
+    assert snapshot.events > 0 and snapshot.event == "contact force"
+    for _ in range(10):
+        rig.tick(None)
+    assert rig.plant.contact_force() < 0.5 * SAFETY.guards.contact_force.limit_n
+
+
+def test_the_leash_of_actions_presses_less_than_that():
+    rig = Rig("peg").begin()
+    modes = press(rig, leash=True)
+    assert set(modes) == {Mode.POLICY}
+    assert 5.0 < rig.plant.contact_force() < SAFETY.guards.contact_force.limit_n
+
+
+def test_a_tool_that_is_pushed_out_of_its_box_is_held():
+    rig = Rig().begin()
+    for _ in range(15):
+        rig.control.go(np.array((HIGH[0], 0.0, 0.2)), 0.015, rig.plant.state())
+        for _ in range(5):
+            rig.tick(rig.control.tick(rig.plant.state()))
+    force = np.zeros(6)
+    force[0] = 120.0
+    for _ in range(25):
+        rig.plant.data.body("peg").xfrc_applied[:] = force
+        rig.tick(rig.control.tick(rig.plant.state()) if rig.mode is Mode.POLICY else None)
+        if rig.mode is Mode.STAND:
+            break
+    assert rig.mode is Mode.STAND and rig.supervisor.snapshot().guard in ("workspace", "contact force")
+
+
+def test_a_guard_that_an_arm_needs_cannot_be_left_out():
+    from ros2_rl.paths import share_path
+
+    lines = share_path("config", "safety", "arm.yaml").read_text().splitlines()
+    text = "\n".join(line for line in lines if "contact_force" not in line)
+    with pytest.raises(ConfigError, match="contact_force: Field required"):
+        _check_complete(parse_safety(text, "arm.yaml").guards, ROBOT, "arm.yaml")
+
+
+def test_the_box_is_refused_inside_out():
+    from ros2_rl.paths import share_path
+
+    text = share_path("config", "safety", "arm.yaml").read_text()
+    with pytest.raises(ConfigError, match="workspace"):
+        parse_safety(text.replace("low: [0.36", "low: [0.66"), "arm.yaml")
+    assert (LOW < HIGH).all()
