@@ -2,7 +2,9 @@
 
 The supervisor's own code path: the robot stands under the policy, is then found lying or tumbling
 as a random drop leaves it, and counts as recovered when the supervisor has handed it back to the
-policy and it stands (tilt below 10 degrees, base above 0.2 m) within 15 s of robot time.
+policy within 15 s of robot time, standing (by truth: tilt below 10 degrees, base above 0.2 m), and
+does not have to take it back within a second. How far it leans later is not recovery's: on the gap
+``default`` the policy here, which holds the default pose, leans by 11 degrees without any fall.
 
     python bench/recovery.py [--quick] [--out FILE] [--gaps NAME ...]
 
@@ -27,7 +29,9 @@ from ros2_rl.safety.supervisor import Supervisor
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.sim.plant import Plant
 
-LIMIT_S = 15.0
+LIMIT_S, HOLD_S = 15.0, 1.0
+"""Longest time until the robot is handed back, and how long that has to last, s of robot time."""
+_LOOK_S = 0.1
 MUST = {"none": 0.98}
 MUST_UNDER_GAP = 0.95
 
@@ -66,18 +70,37 @@ class Patient:
         qvel[3:6] = rng.uniform(-2.0, 2.0, 3)
         self.plant.place(qpos, qvel)
 
+    def recover(self) -> float | None:
+        """Wait until the robot has been handed back standing; s since the drop, None: it was not."""
+        self.run(0.5)  # before, the policy still has it, in the air
+        for look in range(1, round((LIMIT_S - 0.5) / _LOOK_S) + 1):
+            self.run(_LOOK_S)
+            if self.stands:
+                self.run(HOLD_S)
+                if self.supervisor.mode is Mode.POLICY:
+                    return 0.5 + _LOOK_S * look
+        return None
+
     @property
-    def well(self) -> bool:
+    def stands(self) -> bool:
+        """Under the policy, upright and on its feet, by truth."""
         truth = self.plant.truth()
         upright = tilt(truth.quat) < np.radians(10.0) and truth.position[2] > 0.2
         return upright and self.supervisor.mode is Mode.POLICY
 
     @property
     def outcome(self) -> str:
-        """What a robot that is not well does instead."""
+        """What a robot that was not recovered does instead."""
         truth, state = self.plant.truth(), self.supervisor.snapshot()
         posture = f"tilt {np.degrees(tilt(truth.quat)):.0f} deg, base at {truth.position[2]:.2f} m"
         return f"{state.mode}, {posture}; {state.reason}"
+
+
+def fresh(robot: RobotDescription, gap: str, seed: int, policy: Path) -> Patient:
+    """A robot that stands under the policy."""
+    patient = Patient(robot, gap, seed, policy)
+    patient.run(4.0)
+    return patient
 
 
 def main() -> int:
@@ -90,26 +113,22 @@ def main() -> int:
     robot, figures = load_robot("go2"), {}
     for gap in args.gaps:
         times, drops = [], 30 if args.quick else 500
-        patient = Patient(robot, gap, 2024, args.policy)
-        patient.run(4.0)
-        rng = np.random.default_rng(2024)
-        for drop in range(drops):
-            if not patient.well:  # the last one was not brought back: a fresh robot
-                patient = Patient(robot, gap, int(rng.integers(1 << 30)), args.policy)
-                patient.run(4.0)
+        patient, rng = fresh(robot, gap, 2024, args.policy), np.random.default_rng(2024)
+        for number in range(drops):
             patient.drop(rng)
-            posture = f"tilt {np.degrees(tilt(patient.plant.truth().quat)):.0f} deg"
-            patient.run(0.5)
-            for half in range(1, round(2 * LIMIT_S)):
-                patient.run(0.5)
-                if patient.well:
-                    times.append(0.5 + 0.5 * half)
-                    break
+            lay = f"tilt {np.degrees(tilt(patient.plant.truth().quat)):.0f} deg"
+            needed = patient.recover()
+            if needed is None:
+                print(f"{gap:10s} drop {number}, {lay}: {patient.outcome}", flush=True)
+                patient = fresh(robot, gap, int(rng.integers(1 << 30)), args.policy)
             else:
-                print(f"{gap:10s} drop {drop}, {posture}: {patient.outcome}", flush=True)
+                times.append(needed)
         figures[f"{gap}/success"] = len(times) / drops
         figures[f"{gap}/median_s"] = float(np.median(times)) if times else float("nan")
-        print(f"{gap:10s} recovered {len(times)} of {drops}, median {figures[f'{gap}/median_s']:.1f} s")
+        print(
+            f"{gap:10s} recovered {len(times)} of {drops}, median {figures[f'{gap}/median_s']:.1f} s",
+            flush=True,
+        )
     write_result(args.out, figures)
     musts = {gap: MUST.get(gap, MUST_UNDER_GAP) for gap in args.gaps}
     return int(any(figures[f"{gap}/success"] < must for gap, must in musts.items()))
