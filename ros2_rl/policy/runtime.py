@@ -197,11 +197,12 @@ class PolicyRuntime:
     def distrust(self, version: int, step: int) -> bool:
         """Let the base act again from ``step`` on if an adapter of this version acts; whether it did.
 
-        The next adapter is taken as ever.
+        The next adapter is taken as ever. The base explores as the adapter did: its own noise, that of
+        pre-training, is none that the learner asked for.
         """
         if version <= 0 or self.active.version != version:
             return False
-        self.active = Active(0, self.base, _std(self.contract.log_std), step)
+        self.active = Active(0, self.base, self.active.std, step)
         return True
 
     def due_version(self, step: int) -> int | None:

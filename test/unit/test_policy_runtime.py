@@ -222,3 +222,15 @@ def test_a_policy_of_another_robot_does_not_start(tmp_path: Path) -> None:
     other = replace(CONTRACT, joint_names=("knee", *CONTRACT.joint_names[1:]))
     with pytest.raises(ContractError, match="knee"):
         PolicyRuntime(write_random(tmp_path / "p.onnx", other), ROBOT)
+
+
+def test_a_base_that_acts_for_a_distrusted_adapter_explores_as_that_did(runtime: PolicyRuntime) -> None:
+    runtime.submit(adapter(runtime, 1, activate_at_step=3))
+    runtime.swap_if_due(3)
+    learned = tick(runtime, 3, noise=True)[1]
+    assert not runtime.distrust(2, 4) and runtime.distrust(1, 4)
+    _, record = tick(runtime, 4, noise=True)
+    assert record.version == 0
+    np.testing.assert_array_equal(record.mean, runtime.base(record.obs[None]))
+    np.testing.assert_array_equal(record.std, learned.std)
+    assert not np.allclose(learned.std, np.exp(CONTRACT.log_std))
