@@ -1,23 +1,34 @@
-"""Which feet are on the ground, and since when."""
+"""Which feet are on the ground, and since when: by their force sensors, and by the joint torques.
+
+The force sensors are asked first. The torques take a foot over whose sensor is absent, not finite,
+frozen, or wrong: one that contradicts the torques again and again while the torques explain the weight
+of the robot better than the sensors do.
+"""
 
 import numpy as np
 
 from ros2_rl.estimation.kinematics import FootKinematics
 from ros2_rl.estimation.params import EstimatorParams
 
-TRUSTED = 0.1
-"""A foot below this contact probability says nothing about the base."""
+TRUSTED = 1e-3
+"""Feet that are trusted less than this say nothing about the base."""
 _FORCE_LIMIT, _TORQUE_LIMIT = 1e5, 1e4
 """Beyond these a sensor is broken, N and N·m."""
+_CHECK_S = 0.02
+"""Time between two comparisons of the sensors with the torques: they cost, and wear out slowly."""
+_MEMORY_S = 1.0
+"""Time over which the weight is averaged; several steps."""
+_FORGIVE = 0.25
+"""Agreement counts against earlier contradiction at this rate: a dead sensor agrees half of the time."""
 
 
 class ContactEstimator:
-    """Contact probability of each foot, from its force sensor or else from the joint torques.
+    """Contact probability of each foot.
 
     Attributes:
         probability: (F,), 0 to 1.
         age: time since touch-down, (F,), s; 0 in the air.
-        from_torque: feet whose force sensor is absent, not finite or frozen, (F,) bool.
+        from_torque: feet of which the torques tell, (F,) bool.
     """
 
     def __init__(self, params: EstimatorParams, feet: int):
@@ -25,14 +36,22 @@ class ContactEstimator:
         self.reset()
 
     def reset(self) -> None:
-        self.probability = np.zeros(self._feet)
-        self.age = np.zeros(self._feet)
-        self.from_torque = np.zeros(self._feet, dtype=bool)
-        self._last = np.full(self._feet, np.nan)
-        self._same = np.zeros(self._feet)
+        feet = self._feet
+        self.probability, self.age, self._same, self._doubt = np.zeros((4, feet))
+        self.from_torque, self._broken, self._wrong = np.zeros((3, feet), dtype=bool)
+        self._last = np.full(feet, np.nan)
+        self._unchecked = 0.0
+        self._unexplained = np.zeros(2)
+        self._any = False
 
     def update(
-        self, force: np.ndarray, tau: np.ndarray, kinematics: FootKinematics, up: np.ndarray, dt: float
+        self,
+        force: np.ndarray,
+        tau: np.ndarray,
+        kinematics: FootKinematics,
+        up: np.ndarray,
+        load: float,
+        dt: float,
     ) -> None:
         """Take one sample.
 
@@ -41,17 +60,46 @@ class ContactEstimator:
             tau: joint torques, (J,), N·m.
             kinematics: at the same sample.
             up: vertical in the base frame, unit vector (3,).
+            load: what the feet of a robot that touches nothing else must bear, N.
             dt: time since the last sample, s.
         """
         params = self._params
-        if self._usable(force, dt):
-            excess = force - params.contact_force
-        else:
-            known = force if force.size == self._feet else self._last
-            pressed = self._pressed(tau, kinematics, up) - params.contact_torque_force
-            excess = np.where(self.from_torque, pressed, known - params.contact_force)
-        self.probability = 0.5 + 0.5 * np.tanh(excess * (0.5 / params.contact_force_width))
-        self.age = np.where(self.probability > 0.5, self.age + dt, 0.0)
+        force = self._checked(force, dt)
+        self._unchecked += dt
+        due = self._unchecked >= _CHECK_S
+        if self._any or due:
+            pressed = self._pressed(tau, kinematics, up)
+            if due:
+                self._compare(force, pressed, load, self._unchecked)
+                self._unchecked = 0.0
+        excess = force - params.contact_force
+        if self._any:
+            excess = np.where(self.from_torque, pressed - params.contact_torque_force, excess)
+        self.probability = 0.5 + 0.5 * np.tanh((0.5 / params.contact_force_width) * excess)
+        self.age = (self.age + dt) * (self.probability > 0.5)
+
+    def _checked(self, force: np.ndarray, dt: float) -> np.ndarray:
+        """Forces that can be calculated with; notes the feet whose sensor cannot be used."""
+        if force.size != self._feet:
+            self._broken[:] = True
+            self._judge()
+            return np.zeros(self._feet)
+        same = force == self._last
+        self._last = force
+        if not same.any() and force.dot(force) < _FORCE_LIMIT**2:
+            if self._same.any() or self._broken.any():
+                self._same[:], self._broken[:] = 0.0, False
+                self._judge()
+            return force
+        sound = np.abs(force) < _FORCE_LIMIT
+        self._same = np.where(same, self._same + dt, 0.0)
+        self._broken = (self._same >= self._params.frozen_s) | ~sound
+        self._judge()
+        return np.where(sound, force, 0.0)
+
+    def _judge(self) -> None:
+        self.from_torque = self._broken | self._wrong
+        self._any = bool(self.from_torque.any())
 
     def _pressed(self, tau: np.ndarray, kinematics: FootKinematics, up: np.ndarray) -> np.ndarray:
         """Vertical force on each foot by the joint torques, (F,), N; none if these cannot be used either."""
@@ -59,12 +107,18 @@ class ContactEstimator:
             return np.zeros(self._feet)
         return kinematics.forces(tau) @ up
 
-    def _usable(self, force: np.ndarray, dt: float) -> bool:
-        """Note the feet whose force cannot be used; whether all can."""
-        if force.size != self._feet:
-            self.from_torque = np.ones(self._feet, dtype=bool)
-            return False
-        self._same = np.where(force == self._last, self._same + dt, 0.0)
-        self._last = force
-        self.from_torque = (self._same >= self._params.frozen_s) | ~(np.abs(force) < _FORCE_LIMIT)
-        return not self.from_torque.any()
+    def _compare(self, force: np.ndarray, pressed: np.ndarray, load: float, dt: float) -> None:
+        """Find the sensors that are wrong.
+
+        A sensor is in doubt that says another thing than the torques for ``wrong_s`` in sum. Whether it or
+        the torques are wrong is decided by who explains the weight of the robot.
+        """
+        params = self._params
+        contradicts = (force > params.contact_force) != (pressed > params.contact_torque_force)
+        doubt = self._doubt + dt * np.where(contradicts, 1.0, -_FORGIVE)
+        self._doubt = np.minimum(np.maximum(doubt, 0.0), 2.0 * params.wrong_s)
+        missed = np.abs(np.array((force.sum(), pressed.sum())) - load)
+        self._unexplained += dt / _MEMORY_S * (missed - self._unexplained)
+        by_force, by_torque = self._unexplained
+        self._wrong = (self._doubt > params.wrong_s * (1.0 - 0.5 * self._wrong)) & (by_torque < by_force)
+        self._judge()

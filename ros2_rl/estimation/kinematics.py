@@ -9,10 +9,13 @@ import numpy as np
 import pinocchio as pin
 
 from ros2_rl.errors import ConfigError
+from ros2_rl.estimation.rotation import cross_matrix
 from ros2_rl.robots import RobotDescription
 
 _DAMPING = 1e-4
 """Keeps J Jᵀ invertible at a stretched leg, m²; small beside its usual 0.03."""
+_MINUS_CROSS = -np.array([cross_matrix(axis).reshape(-1) for axis in np.eye(3)])
+"""Makes the matrix of ``x p`` of a point p: ``p.dot(_MINUS_CROSS)``, laid flat."""
 
 
 class FootKinematics:
@@ -21,6 +24,7 @@ class FootKinematics:
     Attributes:
         positions: origin of each foot's link in the base frame, (F, 3), m.
         imu_position: origin of the IMU in the base frame, (3,), m.
+        mass: of the whole robot, kg.
     """
 
     def __init__(self, robot: RobotDescription):
@@ -35,22 +39,24 @@ class FootKinematics:
         self._feet = [self._frame(foot, robot.urdf) for foot in robot.feet]
         self._mask = self._carrying(robot)
         self._q = np.zeros(self._model.nq)
-        self._skew = np.zeros((len(robot.feet), 3, 3))
         self.positions = np.zeros((len(robot.feet), 3))
-        self._linear, self._angular = np.zeros((2, 3, robot.num_joints))
+        self._spatial = np.zeros((6, robot.num_joints))
+        # Views: pinocchio writes the new placements where they look.
+        self._places = [self._data.oMf[frame].translation for frame in self._feet]
         imu = self._model.frames[self._frame(robot.imu_link, robot.urdf)]
         if imu.parentJoint != 0:
             raise ConfigError(f"{robot.imu_link} of {robot.urdf.name} must be fixed to the base.")
         self.imu_position = imu.placement.translation.copy()
+        # With the base held fast its own mass belongs to the joint "universe".
+        self.mass = float(sum(inertia.mass for inertia in self._model.inertias))
 
     def update(self, q: np.ndarray) -> None:
         """Take joint positions, (J,), rad, robot order."""
         self._q[self._order] = q
         spatial = pin.computeJointJacobians(self._model, self._data, self._q)
-        np.take(spatial[:3], self._order, axis=1, out=self._linear)
-        np.take(spatial[3:], self._order, axis=1, out=self._angular)
-        for i, frame in enumerate(self._feet):
-            self.positions[i] = pin.updateFramePlacement(self._model, self._data, frame).translation
+        pin.updateFramePlacements(self._model, self._data)
+        spatial.take(self._order, axis=1, out=self._spatial, mode="clip")  # without a copy of its own
+        np.concatenate(self._places, out=self.positions.reshape(-1))
 
     def jacobians(self, points: np.ndarray) -> np.ndarray:
         """Jacobians of points that are fixed to the feet's links.
@@ -63,12 +69,8 @@ class FootKinematics:
         Returns:
             (F, 3, J), m/rad, columns in robot order; zero for joints that do not carry the foot.
         """
-        skew, x, y, z = self._skew, points[:, 0], points[:, 1], points[:, 2]
-        skew[:, 0, 1], skew[:, 0, 2] = z, -y
-        skew[:, 1, 0], skew[:, 1, 2] = -z, x
-        skew[:, 2, 0], skew[:, 2, 1] = y, -x
-        columns = skew @ self._angular
-        columns += self._linear
+        columns = points.dot(_MINUS_CROSS).reshape(-1, 3, 3) @ self._spatial[3:]
+        columns += self._spatial[:3]
         columns *= self._mask
         return columns
 

@@ -19,10 +19,10 @@ class PoseTracker:
         self.position = np.zeros(3)
         self.var = np.array((0.0, 0.0, 1.0))
 
-    def advance(self, dt: float, velocity: np.ndarray, var: np.ndarray) -> None:
-        """Move by a velocity (3,) in the odom frame, m/s, known with variance ``var`` (3,)."""
-        self.position = self.position + dt * velocity
-        self.var = self.var + (dt * _MEMORY_S) * var
+    def advance(self, dt: float, rotation: np.ndarray, velocity: np.ndarray, var: np.ndarray) -> None:
+        """Move by a velocity (3,) in the base frame, m/s, known with variances ``var`` (3,) there."""
+        self.position = self.position + rotation.dot(dt * velocity)
+        self.var = self.var + (rotation * rotation).dot((dt * _MEMORY_S) * var)
 
     def stand(self, heights: np.ndarray, weights: np.ndarray) -> None:
         """Correct z by the height of the base above each foot's contact point, (F,), m.

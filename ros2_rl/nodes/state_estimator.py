@@ -30,7 +30,6 @@ from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotState, load_robot
 INPUTS = ("joint_states", "imu/data", "foot_forces")
 FORBIDDEN = "ground_truth"
 """Namespace of the simulator's own knowledge, which no robot has."""
-GYRO_STD, ORIENTATION_STD = 0.02, 0.005  # rad/s and rad, for the covariances in odom
 
 
 class StateEstimator(Node):
@@ -84,9 +83,6 @@ class StateEstimator(Node):
         """Make the messages, which are filled anew each time."""
         self._odom = Odometry(child_frame_id=base_link)
         self._odom.header.frame_id = "odom"
-        self._pose_cov, self._twist_cov = np.zeros(36), np.zeros(36)
-        self._pose_cov[21::7], self._twist_cov[21::7] = ORIENTATION_STD**2, GYRO_STD**2
-        self._lin_vel_cov = self._twist_cov.reshape(6, 6)[:3, :3]
         self._contacts = Float32MultiArray()
         self._sec = MultiArrayDimension(label="sec", stride=1)
         self._nanosec = MultiArrayDimension(label="nanosec", stride=1)
@@ -127,9 +123,8 @@ class StateEstimator(Node):
         speed, rate = twist.linear, twist.angular
         speed.x, speed.y, speed.z = estimate.lin_vel.tolist()
         rate.x, rate.y, rate.z = estimate.ang_vel.tolist()
-        self._pose_cov[0:15:7] = self.estimator.position_var
-        self._lin_vel_cov[:] = estimate.lin_vel_cov
-        odom.pose.covariance, odom.twist.covariance = self._pose_cov, self._twist_cov
+        odom.pose.covariance = self.estimator.pose_cov.reshape(-1)
+        odom.twist.covariance = self.estimator.twist_cov.reshape(-1)
         self._pub_odom.publish(odom)
 
     # ---- once a second
@@ -140,8 +135,10 @@ class StateEstimator(Node):
         if self._last is not None:
             values |= {
                 "speed_std": f"{np.sqrt(np.trace(self._last.lin_vel_cov) / 3.0):.4f}",
-                "innovation": f"{self.estimator.innovation:.2f}",
-                "accel_bias": " ".join(f"{b:.3f}" for b in self.estimator.accel_bias),
+                "innovation": f"{self.estimator.innovation.mean():.2f}",
+                "gyro_bias": _numbers(self.estimator.gyro_bias),
+                "accel_bias": _numbers(self.estimator.accel_bias),
+                "feet_believed": _numbers(self.estimator.belief),
             }
         message = DiagnosticArray(status=[status_msg("state_estimator", text, level, **values)])
         message.header.stamp = to_time(self._last.stamp_ns if self._last is not None else 0)
@@ -160,6 +157,10 @@ class StateEstimator(Node):
         if self.estimator.degraded is not None:
             return DiagnosticStatus.WARN, self.estimator.degraded
         return DiagnosticStatus.OK, "estimating"
+
+
+def _numbers(values: np.ndarray) -> str:
+    return " ".join(f"{value:.3f}" for value in values)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ros2_rl.estimation.estimator import rotation_matrix
 from ros2_rl.estimation.kinematics import FootKinematics
+from ros2_rl.estimation.rotation import rotation_matrix
 from ros2_rl.manipulation.contact import ContactObserver
 from ros2_rl.robots import NS_PER_S, BaseEstimate, JointCommand, RobotDescription, RobotState
 

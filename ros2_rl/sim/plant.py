@@ -15,6 +15,8 @@ from ros2_rl.sim.perturbations import Perturbations, nominal
 FALL_TILT = np.radians(60.0)
 _BELLY_HEIGHT = 0.09
 """Height from which a robot with folded legs is let down onto its belly, m."""
+_BUMP_MARGIN = 0.05
+"""Added on rough ground, m: a foot that begins inside a bump would stay wedged in it."""
 _SETTLE_S = 4.0
 """Time in which limp legs come to rest."""
 _CONTACT_N = 1.0
@@ -56,7 +58,9 @@ class Plant(JointPlant):
         """Put the robot back at the origin, limp on its belly; time goes on."""
         mujoco.mj_resetData(self.model, self.data)
         self.drives.release()
-        self._qpos[2] = _BELLY_HEIGHT + self._roughness
+        self._qpos[2] = _BELLY_HEIGHT
+        if self._roughness:
+            self._qpos[2] += self._roughness + _BUMP_MARGIN
         self._qpos[7:] = self.robot.fold_pose
         # Let it come to rest, so that a run does not begin with a drop.
         mujoco.mj_step(self.model, self.data, nstep=round(_SETTLE_S / self.model.opt.timestep))

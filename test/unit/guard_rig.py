@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from safety_rig import ROBOT, SHIPPED, STATE_NS, STEP_NS, state_at, target_at, torque
 
-from ros2_rl.estimation.estimator import rotation_matrix
+from ros2_rl.estimation.rotation import rotation_matrix
 from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotState
 from ros2_rl.safety.guards.base import Guard, TickGuard
 from ros2_rl.safety.reaction import Reaction

@@ -4,12 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ros2_rl.estimation import Estimator, EstimatorParams
-from ros2_rl.estimation.contact import ContactEstimator
-from ros2_rl.estimation.filter import VelocityFilter
+from ros2_rl.estimation import Estimator
 from ros2_rl.estimation.kinematics import FootKinematics
 from ros2_rl.policy.runtime import PolicyRuntime
 from ros2_rl.robots import BaseEstimate, RobotState, load_robot
@@ -226,40 +222,3 @@ def test_a_foot_sensor_that_freezes_is_replaced_by_the_torques(walk):
     rmse = np.sqrt((errors(estimator, frozen) ** 2).mean(axis=0))
     assert (rmse < 0.1).all(), rmse
     assert estimator.degraded == "contact of RR_foot from joint torques"
-
-
-# ---- the parts
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from((0.1, 3.0, 50.0)), noise=st.floats(-8.0, 1.0))
-def test_the_filter_stays_finite_and_its_variances_positive(seed, scale, noise):
-    rng, filter_ = np.random.default_rng(seed), VelocityFilter(EstimatorParams())
-    for _ in range(30):
-        spin = np.cross(np.eye(3), scale * rng.normal(size=3))
-        filter_.predict(0.005, scale * rng.normal(size=3), UP, spin)
-        variances = 10.0**noise * rng.random((4, 3)) + 1e-9
-        filter_.correct(scale * rng.normal(size=(4, 3)), variances, rng.uniform(0.1, 1.0, 4))
-        assert np.isfinite(filter_.velocity).all() and np.isfinite(filter_.bias).all()
-        assert (filter_.var > 0).all() and (filter_.bias_var > 0).all()
-
-
-def test_a_correction_weighs_by_the_inverse_of_the_variances():
-    """By hand: prior 0 with variance 1, two feet say 1 with variance 1 and one says 1 at 1/2."""
-    filter_ = VelocityFilter(replace(EstimatorParams(), slip_gate=10.0))
-    measured, variances = np.ones((4, 3)), np.array([[1.0], [1.0], [0.5], [1.0]]) * np.ones(3)
-    filter_.correct(measured, variances, np.array((1.0, 1.0, 1.0, 0.0)))
-    np.testing.assert_allclose(filter_.velocity, 4.0 / 5.0)
-    np.testing.assert_allclose(filter_.var, 1.0 / 5.0)
-
-
-@settings(max_examples=50, deadline=None)
-@given(low=st.floats(0, 200), more=st.floats(0.01, 200))
-def test_more_force_is_more_contact(low, more):
-    kinematics = FootKinematics(ROBOT)
-    kinematics.update(ROBOT.stand_pose)
-    contact = ContactEstimator(EstimatorParams(), 4)
-    contact.update(np.array((low, low + more, 0.0, 500.0)), np.zeros(12), kinematics, UP, 0.005)
-    p = contact.probability
-    assert 0.0 <= p[2] <= p[0] <= p[1] <= p[3] <= 1.0
-    assert p[2] < 0.01 and p[3] > 0.99

@@ -7,7 +7,7 @@ import pytest
 from guard_rig import RULES, Watch, healthy, of_state, of_tick
 from safety_rig import ROBOT, STATE_NS, STEP_NS, rolled, target_at
 
-from ros2_rl.estimation.estimator import rotation_matrix
+from ros2_rl.estimation.rotation import rotation_matrix
 from ros2_rl.safety.guards.estimate import OdometryGuard
 from ros2_rl.safety.guards.joints import DriveGuard
 from ros2_rl.safety.guards.policy import AdapterGuard, TargetJumpGuard

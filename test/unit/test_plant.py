@@ -173,6 +173,15 @@ def test_on_rough_ground_the_height_is_that_above_the_ground():
         plant.set_perturbations(Perturbations(terrain_roughness_m=0.05))
 
 
+@pytest.mark.parametrize("roughness", [0.01, 0.05])
+def test_on_rough_ground_no_foot_is_wedged_in_a_bump(roughness):
+    plant = quiet(terrain_roughness_m=roughness)
+    weight = 9.81 * plant.model.body_subtreemass[1]
+    for _ in range(20):
+        plant.advance()
+        assert plant.state().foot_force.sum() < weight
+
+
 def test_noise_has_the_size_it_is_said_to_have_and_a_state_is_measured_once():
     plant = Plant(ROBOT, Perturbations(noise=SensorNoise(q=0.01, dq=0.3, gyro=0.05, q_bias=0.1)))
     assert plant.state() is plant.state()
