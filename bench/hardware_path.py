@@ -76,7 +76,7 @@ def measure(learner: bool, seconds: float) -> dict[str, float]:
     arguments: dict[str, object] = {"hardware": "go2_sim", "seed": 1, "speed": 1, "gap": "default"}
     arguments["params_file"] = share_path("config", "realtime.yaml")
     if learner:
-        arguments |= {"minutes": 1000, "episodes": 1}
+        arguments |= {"minutes": seconds / 60.0, "episodes": 1}
     file = "finetune.launch.py" if learner else "sim.launch.py"
     folder = Path(tempfile.mkdtemp(prefix="ros2_rl_"))
     with lease_domain() as wire, launched(file, arguments | {"domain": wire}, folder) as (process, domain):
@@ -86,6 +86,8 @@ def measure(learner: bool, seconds: float) -> dict[str, float]:
         begin, used = time.monotonic(), cpu_seconds(process.pid)
         watch.spin(seconds)
         passed, after = time.monotonic() - begin, cpu_seconds(process.pid)
+        if learner:  # it trains for so long and then takes its last measurement
+            watch.until(lambda: process.poll() is not None, 10.0 * seconds + _PATIENCE_S)
         watch.close()
     return figures_of(watch) | {
         f"cpu_share_{name}": (after[name] - used[name]) / passed for name in used if name in after

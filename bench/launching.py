@@ -38,7 +38,7 @@ def simulate(arguments: dict[str, object], run_dir: Path, seconds: float) -> Non
     """``ros2 launch ros2_rl sim.launch.py`` for some seconds of wall time, then Ctrl-C.
 
     Raises:
-        RuntimeError: the launch ended before, or not well; its last lines are in the message.
+        RuntimeError: the launch did not end well; its last lines are in the message.
     """
     with launched("sim.launch.py", arguments, run_dir) as (process, _), suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
@@ -48,10 +48,10 @@ def simulate(arguments: dict[str, object], run_dir: Path, seconds: float) -> Non
 def launched(
     file: str, arguments: dict[str, object], run_dir: Path
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A launch file while the block runs, then Ctrl-C; the process and its ROS domain.
+    """A launch file while the block runs, then Ctrl-C unless it has ended; the process and its ROS domain.
 
     Raises:
-        RuntimeError: the launch ended before, or not well; its last lines are in the message.
+        RuntimeError: the launch did not end well; its last lines are in the message.
     """
     given = [f"{key}:={value}" for key, value in arguments.items()]
     command = ["ros2", "launch", "ros2_rl", file, *given, f"run_dir:={run_dir}"]
@@ -64,11 +64,10 @@ def launched(
         try:
             yield process, domain
         finally:
-            early = process.poll() is not None
-            if not early:
+            if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 process.wait(60)
-    if early or process.returncode != 0:
+    if process.returncode != 0:
         tail = log_path.read_text().splitlines()[-15:]
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n" + "\n".join(tail))
 

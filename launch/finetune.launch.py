@@ -8,7 +8,16 @@ The exit status is 0 only when the learner ended well and no other node ended be
 from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction
 
-from ros2_rl.bringup import checked, declarations, end_together, given, node, onlookers, robot_nodes
+from ros2_rl.bringup import (
+    checked,
+    declarations,
+    end_together,
+    given,
+    node,
+    onlookers,
+    robot_nodes,
+    transports,
+)
 from ros2_rl.launch_args import FINETUNE_ARGUMENTS, check_finetune_args
 
 
@@ -34,7 +43,13 @@ def start(context: LaunchContext) -> list:
         replay=args.replay,
         lockstep=args.lockstep,
     )
-    return [*end_together([*nodes, learner], goal=learner), *nodes, learner, *onlookers(args)]
+    return [
+        *transports(args),
+        *end_together([*nodes, learner], goal=learner),
+        *nodes,
+        learner,
+        *onlookers(args),
+    ]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from launch import Action, LaunchContext
-from launch.actions import DeclareLaunchArgument, RegisterEventHandler, Shutdown
+from launch.actions import DeclareLaunchArgument, RegisterEventHandler, SetEnvironmentVariable, Shutdown
 from launch.event_handlers import OnProcessExit
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -42,6 +42,7 @@ class NodeArgs(Protocol):
 # Together less than the 5 s within which everything has to have ended after Ctrl-C.
 _SIGTERM_AFTER_S = "4.0"
 _SIGKILL_AFTER_S = "0.8"
+_TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 _FASTDDS = "FASTRTPS_DEFAULT_PROFILES_FILE"
 _OF_LAUNCH = {"sigterm_timeout", "sigkill_timeout", "emulate_tty", "launch-prefix", "launch-prefix-filter"}
 """Names that mean something to launch itself."""
@@ -71,6 +72,16 @@ def checked(check: Callable[[Mapping[str, str]], Args], values: Mapping[str, str
     except Ros2RlError as error:
         print(error, file=sys.stderr, flush=True)
         raise ConfigError("nothing was started") from None
+
+
+def transports(args: SimArgs) -> list[Action]:
+    """Where a robot is to be answered in time, messages go through the kernel.
+
+    With shared memory, Fast DDS's default, a reader whose process is not being run can hold up a writer.
+    """
+    if args.hardware == "sim" or _TRANSPORTS in os.environ:
+        return []
+    return [SetEnvironmentVariable(_TRANSPORTS, "UDPv4")]
 
 
 def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] = ()) -> list[Node]:

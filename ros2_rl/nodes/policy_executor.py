@@ -64,8 +64,8 @@ class PolicyExecutor(Node):
             self, robot, self._commands, self._lockstep, self.runtime.needs_estimate,
             self._on_state, self._try_step,
         )  # fmt: skip
-        treat(self)
         self._start_worker()
+        treat(self)
         self._announce("active")
         yield_soon()  # the thread that prepares adapters must not hold up a control step
         quiet_collector()

@@ -9,8 +9,8 @@ from ros2_rl.realtime import HIGHEST_PRIORITY, Wish, apply
 def treat(node: Node) -> None:
     """Declare the parameters and get what they wish for; what cannot be had is a warning.
 
-    Called once the node's topics are there, so that the middleware's threads are treated as well, and
-    before the node begins threads of its own.
+    Called once the node's topics and its own threads are there, so that they are treated as well: a thread
+    that waits for a core while it holds the interpreter would hold up those that need not wait.
     """
     priorities = [IntegerRange(from_value=0, to_value=HIGHEST_PRIORITY, step=1)]
     integers = ParameterType.PARAMETER_INTEGER_ARRAY
