@@ -30,8 +30,9 @@ _TURN_S, _LOCKSTEP_TURN_S = 0.01, 0.05
 """How often timers, services and parameters get their turn, s of wall time."""
 _IDLE_S = 0.0003
 """Pause when no message has come, s."""
-_CLEAR_S = 0.002
-"""In real time, what is slow begins only when the next state is farther away than this, s."""
+_CLEAR_S, _CLEAR_STEP_S = 0.002, 0.012
+"""In real time, what is slow begins only when the next state is farther away than this, s; of a robot in
+another process, whose states come too often for that, when its next control step is."""
 
 
 class Poller:
@@ -43,7 +44,7 @@ class Poller:
         self._paced: list[SimBridge | PolicyExecutor] = []
         self._first: Executor | None = None
         self._others: deque[Executor] = deque()
-        self._turn_s = _TURN_S
+        self._turn_s, self._clear_s = _TURN_S, _CLEAR_S
 
     def turn(self, nodes: list[Node], _: Executor) -> None:
         """Rounds for a while; then the first node and one of the others serve what is not a message.
@@ -64,7 +65,7 @@ class Poller:
 
     def _state_is_near(self, now: float) -> bool:
         """Whether the robot's next state, or control step, would come in the middle of something slow."""
-        return any(node.left_s(now) < _CLEAR_S for node in self._paced)
+        return any(node.left_s(now) < self._clear_s for node in self._paced)
 
     def _prepare(self, nodes: list[Node]) -> None:
         executors = [SingleThreadedExecutor() for _ in nodes]
@@ -74,6 +75,7 @@ class Poller:
         self._subscriptions = [s for node in nodes for s in node.subscriptions]
         self._simulators = [node for node in nodes if isinstance(node, SimBridge)]
         self._paced = [*self._simulators] or [node for node in nodes if isinstance(node, PolicyExecutor)]
+        self._clear_s = _CLEAR_S if self._simulators else _CLEAR_STEP_S
         if any(node.lockstep for node in self._simulators):
             self._turn_s = _LOCKSTEP_TURN_S
 

@@ -6,7 +6,7 @@ Pure: the wall time is handed in, seconds of a clock that never jumps.
 from ros2_rl.durations import Durations
 
 PERIOD_S = 0.002
-_GRACE_S = 0.0003
+_GRACE_S = 0.0002
 """A command that is a little late goes out as it comes; sending the last one again would only double it."""
 
 
