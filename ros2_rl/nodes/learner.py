@@ -100,7 +100,7 @@ class LearnerNode(Node):
                 f"{self._tuning.critic_fit_minutes:g} robot minutes go into fitting one, then it learns."
             )
         self._publish(self._tuning.initial())
-        self._begun = not value("start_with_policy")
+        self._begun, self._acting = not value("start_with_policy"), False
         if self._begun:
             self._carry_out(self._session.begin())
 
@@ -185,9 +185,7 @@ class LearnerNode(Node):
             self.get_logger().error("supervisor/state lacks its stamp or actor; it is ignored.", once=True)
             return
         self._session.on_label(label)
-        if not self._begun and label.actor == "policy":
-            self._begun = True
-            self._carry_out(self._session.begin(label.stamp_ns))
+        self._acting = label.actor == "policy"
         if msg.message in _GIVEN_UP and values.get("reason") != _FAREWELL:
             raise ConfigError(
                 f"The supervisor has damped the robot ({values.get('reason')}), so the run ends here; "
@@ -204,6 +202,10 @@ class LearnerNode(Node):
         self._stamp = record.stamp_ns
         if not self._first_stamp:
             self._first_stamp, self._first_wall = record.stamp_ns, self._last_step
+        if not self._begun and self._acting:
+            # What the supervisor said may be from long ago; a step is of now.
+            self._begun = True
+            self._carry_out(self._session.begin(record.stamp_ns))
         self._carry_out(self._session.on_step(record))
 
     def _on_command(self, msg: JointState) -> None:

@@ -86,6 +86,17 @@ def test_evaluates_again_with_the_gap_and_drops_what_it_cannot_read(rig):
     assert rig.phases[1].start_step > end
 
 
+def test_on_a_robot_it_begins_with_the_first_step_it_hears_not_with_what_was_said_long_ago(tmp_path):
+    rig = LearnerRig(tmp_path / "run", "-p", "start_with_policy:=true")
+    rig.wait(lambda: rig.adapters, "the first adapter")
+    rig.wait_for_readers("policy/step", "supervisor/state")
+    rig.labels.publish(status_msg("supervisor", "POLICY", stamp_ns=STEP_NS, actor="policy", falls=0))
+    step = 90_000_000_000  # of a robot whose time is that of the wall
+    rig.wait(lambda: rig.phases, "the first phase", again=lambda: rig.steps.publish(message(step)))
+    assert step < rig.phases[0].start_step < step + 1000
+    rig.close()
+
+
 def test_services(rig, tmp_path):
     assert rig.call("learner/pause").success
     rig.wait(lambda: rig.diagnostics[2].get("paused") == "True", "the pause")
