@@ -38,10 +38,10 @@ def start(context: LaunchContext) -> list:
         minutes=args.minutes,
         episodes=args.episodes,
         seed=args.seed,
+        lockstep=args.lockstep,
         run_dir=args.run_dir,
         resume=args.resume,
         replay=args.replay,
-        lockstep=args.lockstep,
     )
     return [
         *transports(args),

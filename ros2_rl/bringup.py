@@ -129,10 +129,10 @@ def robot_nodes(args: SimArgs, *, gap_from_start: bool, awaited: Iterable[str] =
                     "wait_for_topics",
                 ),
             ),
-            ("state_estimator", ()),
+            ("state_estimator", ("lockstep",)),
             ("policy_executor", ("task", "policy", "seed", "lockstep")),
             ("supervisor", ("policy", "lockstep", "autostart", "events_dir")),
-            ("practice", ("task", "seed")),
+            ("practice", ("task", "seed", "lockstep")),
         )
         if not (robot and name == "sim_bridge")
     ]
@@ -155,13 +155,16 @@ def _robot(args: SimArgs, awaited: list[str], gap_from_start: bool) -> list[Node
 
 def onlookers(args: SimArgs) -> list[Action]:
     """What looks on: a launch goes on when one of these ends, unless it never began."""
-    found: list[Action] = []
+    found: list[Action] = [] if args.composed else [node("health_monitor", args)]
     if args.console:
         found.append(node("console", args, host=args.console_host, port=args.console_port, gap=args.gap))
+    if args.foxglove:
+        found.append(node("foxglove_view", args, host=args.foxglove_host, port=args.foxglove_port))
     if args.record != "false":
         recorder = node(
             "recorder",
             args,
+            lockstep=args.lockstep,
             folder=str(Path(args.run_dir) / ("bag" if args.record == "true" else "events")),
             mode="all" if args.record == "true" else "events",
             max_mib=args.record_mib,

@@ -65,6 +65,9 @@ SIM_ARGUMENTS: Table = {
     "console": ("false", "page in a browser: the robot, the curves, the buttons"),
     "console_host": ("127.0.0.1", "address the page is served on; beyond this machine it asks for a token"),
     "console_port": ("8080", "port the page is served on"),
+    "foxglove": ("false", "live view for Foxglove, tf included"),
+    "foxglove_host": ("127.0.0.1", "address it is served on; whoever reaches it can look"),
+    "foxglove_port": ("8765", "port it is served on"),
 }
 FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "gap": ("default", "reality gap that is to be won back, as in config/gaps"),
@@ -102,6 +105,9 @@ class SimArgs:
     console: bool
     console_host: str
     console_port: int
+    foxglove: bool
+    foxglove_host: str
+    foxglove_port: int
 
     @property
     def lockstep(self) -> bool:
@@ -188,6 +194,9 @@ def _common(text: Mapping[str, str]) -> dict:
         "console": yes("console", text["console"]),
         "console_host": text["console_host"],
         "console_port": int(number("console_port", text["console_port"], 1, 65535, whole=True)),
+        "foxglove": yes("foxglove", text["foxglove"]),
+        "foxglove_host": text["foxglove_host"],
+        "foxglove_port": int(number("foxglove_port", text["foxglove_port"], 1, 65535, whole=True)),
     }
 
 

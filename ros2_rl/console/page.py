@@ -12,7 +12,8 @@ import viser
 
 from ros2_rl.console.geometry import Primitive
 from ros2_rl.console.plots import Plots
-from ros2_rl.console.view import LEVELS, View
+from ros2_rl.console.view import View
+from ros2_rl.health import LEVELS
 
 Ask = Callable[[str, Any], None]
 """Called with what an operator wants: the name of a request and its value."""
@@ -169,7 +170,7 @@ class Page:
             handle.points = np.array([[tip, tip + velocity]])
 
     def _tell(self, view: View, now_s: float) -> None:
-        now, level = view.supervision, view.health_line(now_s)
+        now, level = view.supervision, view.health.line(now_s)
         since = (now.stamp_ns - now.since_ns) * 1e-9
         self._text(self._mode, f"## {now.mode}\n{now.reason or '—'}  \nacts: {now.actor or '—'}, "
                    f"for {since:.0f} s; falls: {now.falls}")  # fmt: skip
@@ -192,7 +193,7 @@ def _turns(ask: Ask, name: str) -> Callable[[Any], None]:
 
 
 def _learning_text(view: View) -> str:
-    learner = view.health.get("learner")
+    learner = view.health.nodes.get("learner")
     if learner is None:
         return "no learner has been heard"
     values = learner.values

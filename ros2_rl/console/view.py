@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-STALE_S = 3.0
-"""A node that has said nothing on ``diagnostics`` for this long counts as silent (they speak at 1 Hz)."""
+from ros2_rl.health import HealthBoard
+
 _POINTS = 1000
 """Points of a curve; beyond that every second one is dropped."""
-LEVELS = ("ok", "warning", "error", "stale")
 
 
 class Curve:
@@ -33,16 +32,6 @@ class Curve:
     def points(self) -> np.ndarray:
         """Shape (N, 2)."""
         return np.array(self._points, dtype=float).reshape(-1, 2)
-
-
-@dataclass
-class Health:
-    """The last word of one node on ``diagnostics``."""
-
-    level: int
-    message: str
-    heard_s: float
-    values: Mapping[str, str]
 
 
 @dataclass
@@ -77,7 +66,7 @@ class View:
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
     command: np.ndarray = field(default_factory=lambda: np.zeros(3))
     supervision: Supervision = field(default_factory=Supervision)
-    health: dict[str, Health] = field(default_factory=dict)
+    health: HealthBoard = field(default_factory=HealthBoard)
     curves: dict[str, Curve] = field(default_factory=dict)
     levels: dict[str, float] = field(default_factory=dict)
     """Horizontal lines among the curves: ``pretrained`` and ``zero_shot`` return."""
@@ -98,7 +87,7 @@ class View:
         self, name: str, level: int, message: str, values: Mapping[str, str], now_s: float
     ) -> None:
         """A node's word on ``diagnostics``; latencies become curves over robot time."""
-        self.health[name] = Health(min(level, 3), message, now_s, values)
+        self.health.heard(name, level, message, values, now_s)
         minutes = self.supervision.stamp_ns / 60e9
         for key in ("state_to_command_ms_p50", "state_to_command_ms_p99"):
             if key in values:
@@ -117,19 +106,6 @@ class View:
 
     def curve(self, name: str) -> Curve:
         return self.curves.setdefault(name, Curve())
-
-    def health_line(self, now_s: float) -> tuple[int, str]:
-        """The worst of all nodes in one line: level 0..3 (see ``LEVELS``) and text."""
-        worst, texts = 0, []
-        for name, item in sorted(self.health.items()):
-            silent = now_s - item.heard_s
-            level = 3 if silent > STALE_S else item.level
-            worst = max(worst, level)
-            if level:
-                texts.append(f"{name}: " + (f"silent for {silent:.0f} s" if level == 3 else item.message))
-        if not self.health:
-            return 3, "no node has been heard yet"
-        return worst, "; ".join(texts) or f"{len(self.health)} nodes are well"
 
 
 def _number(text: str | None) -> float:

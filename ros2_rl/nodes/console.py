@@ -31,6 +31,7 @@ from ros2_rl.console.view import View
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.asking import Asking
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_values
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import load_robot
@@ -100,7 +101,10 @@ class ConsoleNode(Node):
         follow_phases(self, lambda: 0, lambda phase: setattr(self.view, "phase", phase.name))
         self._pub_command = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
         self._set_knob: Client = self.create_client(SetParameters, "sim_bridge/set_parameters")
-        self.create_timer(_DRAW_S, self._draw, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._loop = LoopDiagnostics(self, min_rate_hz=0.5 / _DRAW_S, max_execution_ms=1e3 * _DRAW_S)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_DRAW_S, self._draw, clock=steady)
+        self.create_timer(1.0, self._each_second, clock=steady)
 
     # ---- what comes in
 
@@ -120,11 +124,17 @@ class ConsoleNode(Node):
     # ---- the page
 
     def _draw(self) -> None:
+        begin = time.monotonic()
         while not self._asked.empty():
             self._pass_on(*self._asked.get())
         if self.server.pages:
             self._look()
-            self.server.show(self.view, time.monotonic())
+            self.server.show(self.view, begin)
+        self._loop.ran(time.monotonic_ns(), time.monotonic() - begin)
+
+    def _each_second(self) -> None:
+        pages = self.server.pages
+        self._loop.tell(self.get_clock().now().nanoseconds, f"{pages} pages are open", pages=pages)
 
     def _look(self) -> None:
         """Take the newest of what comes at the robot's rate."""

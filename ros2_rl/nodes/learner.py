@@ -34,6 +34,7 @@ from ros2_rl.messages import JointOrder
 from ros2_rl.nodes import phases
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.step import unpack
 from ros2_rl.robots import load_robot
@@ -76,6 +77,7 @@ class LearnerNode(Node):
         self._reports: list[Report] = []
         self._robot: dict[str, float] = {}
         self._finished, self._closing = "", False
+        self._update_s = 0.0
         self._begin = self._last_step = time.monotonic()
         self._first_stamp = self._stamp = 0
         self._work: queue.Queue[tuple[Learn, Batch | Transitions] | tuple[Restore, None] | None] = (
@@ -160,7 +162,7 @@ class LearnerNode(Node):
         self._pub_phase = self.create_publisher(DiagnosticStatus, phases.TOPIC, phases.QOS)
         self._pub_adapter = self.create_publisher(UInt8MultiArray, "policy/adapter", reliable(1, True))
         self._pub_report = self.create_publisher(DiagnosticStatus, "learner/report", reliable(1000, True))
-        self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=20.0)
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_label, reliable(100, True))
         self.create_subscription(Float32MultiArray, "policy/step", self._on_step, reliable(2000))
         self.create_subscription(DiagnosticStatus, "policy/active", self._on_active, reliable(1, True))
@@ -198,7 +200,7 @@ class LearnerNode(Node):
         except ValueError as error:
             self.get_logger().error(f"A control step is dropped: {error}.", throttle_duration_sec=1.0)
             return
-        self._last_step = time.monotonic()
+        self._last_step, begin = time.monotonic(), time.perf_counter()
         self._stamp = record.stamp_ns
         if not self._first_stamp:
             self._first_stamp, self._first_wall = record.stamp_ns, self._last_step
@@ -207,6 +209,7 @@ class LearnerNode(Node):
             self._begun = True
             self._carry_out(self._session.begin(record.stamp_ns))
         self._carry_out(self._session.on_step(record))
+        self._loop.ran(record.stamp_ns, time.perf_counter() - begin)
 
     def _on_command(self, msg: JointState) -> None:
         try:
@@ -261,7 +264,9 @@ class LearnerNode(Node):
                 continue
             try:
                 if isinstance(event, Learn) and batch is not None:
+                    begin = time.perf_counter()
                     update = self._tuning.learn(event, batch)
+                    self._update_s = time.perf_counter() - begin
                     self._done.put((update.adapter, update))
                 elif isinstance(event, Restore):
                     self._done.put((self._tuning.restore(event), None))
@@ -356,10 +361,9 @@ class LearnerNode(Node):
             "falls": self._session.counters.falls,
             "queue": self._work.qsize(),
             **{name: f"{value:.3g}" for name, value in self._tuning.pace().items()},
+            "update_s": f"{self._update_s:.2f}",
         }
-        msg = DiagnosticArray(status=[status_msg("learner", message, level, **values)])
-        msg.header.stamp = self.get_clock().now().to_msg()
-        self._pub_diagnostics.publish(msg)
+        self._loop.tell(self.get_clock().now().nanoseconds, message, level, **values)
 
 
 def _is_number(text: str) -> bool:

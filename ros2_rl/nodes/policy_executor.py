@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -20,7 +20,8 @@ from std_msgs.msg import Float32MultiArray, MultiArrayDimension, UInt8MultiArray
 
 from ros2_rl.learning.phase import Phase
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.step_inputs import Inputs, StepInputs
@@ -106,7 +107,7 @@ class PolicyExecutor(Node):
         self._pub_targets = self.create_publisher(JointState, "policy/targets", reliable(1))
         self._pub_step = self.create_publisher(Float32MultiArray, "policy/step", reliable(2000))
         self._pub_active = self.create_publisher(DiagnosticStatus, "policy/active", reliable(1, latched=True))
-        self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=10.0, max_latency_ms=15.0)
         self.create_subscription(UInt8MultiArray, "policy/adapter", self._on_adapter, reliable(1, True))
         follow_phases(self, lambda: self._last_stamp, self._on_phase)
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_mode, reliable(100, True))
@@ -164,11 +165,16 @@ class PolicyExecutor(Node):
         self._last_stamp, self._last_targets = stamp_ns, command_msg(targets, self._joints)
         self._due = time.monotonic() + self.runtime.step_ns / NS_PER_S
         self._pub_targets.publish(self._last_targets)
-        self._stats.add(step, time.perf_counter() - begin, self._memory.running)
+        self._count(step, stamp_ns, time.perf_counter() - begin)
         self._publish_step(record)
         if swapped:
             self._since_ns = stamp_ns
             self._announce("active")
+
+    def _count(self, step: int, stamp_ns: int, duration_s: float) -> None:
+        self._stats.add(step, duration_s, self._memory.running)
+        self._loop.ran(stamp_ns, duration_s)
+        self._loop.delayed(time.monotonic() - self._deadline + self._timeout_s)
 
     def _publish_step(self, record: StepRecord) -> None:
         data, dims = pack(record)
@@ -261,9 +267,7 @@ class PolicyExecutor(Node):
             "adapter_version": self.runtime.active.version,
             "adapters_refused": self._refused,
         }
-        message = DiagnosticArray(status=[status_msg("policy_executor", "policy", level, **values)])
-        message.header.stamp = to_time(max(self._last_stamp, 0))
-        self._pub_diagnostics.publish(message)
+        self._loop.tell(max(self._last_stamp, 0), "policy", level, **values)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -64,9 +64,13 @@ class PolledInput:
 
     def take(self) -> list[Any]:
         """Everything that has come since, deserialised, oldest first."""
+        return [deserialize_message(raw, self._type) for raw in self.take_raw()]
+
+    def take_raw(self) -> list[bytes]:
+        """As :meth:`take`, as they came."""
         self._drain()
         raws, self._raws = list(self._raws), deque(maxlen=self._raws.maxlen)
-        return [deserialize_message(raw, self._type) for raw in raws]
+        return raws
 
     def last(self) -> Any | None:
         """The newest message that has come since, deserialised alone; what came before it is let go."""

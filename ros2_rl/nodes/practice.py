@@ -5,10 +5,11 @@ what to ask for. A stamp seen again is answered as before.
 """
 
 import sys
+import time
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -21,7 +22,8 @@ from ros2_rl.cdr import header_stamp
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.phase import IDLE, TRAIN, Phase
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_ns, to_time
+from ros2_rl.nodes.conversions import reliable, status_values, to_ns
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.policy.schedule import DriverSchedule
 from ros2_rl.robots import BaseEstimate, load_robot
@@ -76,7 +78,7 @@ class Practice(Node):
 
     def _connect(self) -> None:
         self._commands = self.create_publisher(TwistStamped, "cmd_vel", reliable(1))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=5.0)
         follow_phases(self, lambda: self._stamp_ns, self._on_phase)
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_mode, reliable(100, True))
         self.create_subscription(TwistStamped, "teleop/cmd_vel", self._on_person, reliable(1))
@@ -99,7 +101,9 @@ class Practice(Node):
         if stamp_ns % STEP_NS:
             return
         if stamp_ns != self._stamp_ns:
+            begin = time.perf_counter()
             self._ask(stamp_ns, deserialize_message(raw, Odometry))
+            self._loop.ran(stamp_ns, time.perf_counter() - begin)
         self._commands.publish(self._answer)
 
     def _ask(self, stamp_ns: int, odom: Odometry) -> None:
@@ -130,9 +134,7 @@ class Practice(Node):
         }
         level = DiagnosticStatus.OK if self._answered else DiagnosticStatus.STALE
         text = "practising" if self._answered else f"waits for {self.resolve_topic_name('odom')}"
-        message = DiagnosticArray(status=[status_msg("practice", text, level, **values)])
-        message.header.stamp = to_time(max(self._stamp_ns, 0))
-        self._diagnostics.publish(message)
+        self._loop.tell(max(self._stamp_ns, 0), text, level, **values)
 
 
 def _base_estimate(odom: Odometry) -> BaseEstimate:

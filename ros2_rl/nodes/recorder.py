@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor
@@ -23,7 +23,8 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.errors import RecordError
 from ros2_rl.nodes._main import run_together
-from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.conversions import reliable, status_msg, status_values
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.parameter_reader import ParameterReader
 from ros2_rl.nodes.polling import Gate
 from ros2_rl.recording.about import PARAMETERS, Description
@@ -87,6 +88,7 @@ class Recorder(Node):
             self._flushed = now
             self._flush()
         executor.spin_once(timeout_sec=0.0)
+        self._loop.ran(time.monotonic_ns(), time.monotonic() - now)
         time.sleep(max(_TAKE_S - (time.monotonic() - now), 0.001))
 
     # ---- set-up
@@ -133,7 +135,7 @@ class Recorder(Node):
     def _connect(self) -> None:
         self.create_service(Trigger, "recorder/snapshot", self._on_snapshot)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=2.0, max_execution_ms=500.0)
         # Last, for whoever waits for the recorder waits for this topic.
         self._state = self.create_publisher(DiagnosticStatus, "recorder/state", reliable(10, latched=True))
         self._tell()
@@ -266,9 +268,7 @@ class Recorder(Node):
             level, text = DiagnosticStatus.WARN, f"{lost} messages did not reach the recorder"
         if self._ended:
             level, text = DiagnosticStatus.ERROR, f"recording has ended: {self._ended}"
-        message = DiagnosticArray(status=[status_msg("recorder", text, level, **self._figures())])
-        message.header.stamp = to_time(self._stream.robot_ns)
-        self._diagnostics.publish(message)
+        self._loop.tell(self._stream.robot_ns, text, level, **self._figures())
 
     def _on_snapshot(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
@@ -278,11 +278,11 @@ class Recorder(Node):
         return response
 
 
-def qos_of(topic: Topic) -> QoSProfile:
-    """The QoS of a topic, with room for seconds of it."""
+def qos_of(topic: Topic, depth: int = 0) -> QoSProfile:
+    """The QoS of a topic; unless a depth is given, with room for seconds of it."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=_LATCHED_DEPTH if topic.latched else _DEPTH,
+        depth=depth or (_LATCHED_DEPTH if topic.latched else _DEPTH),
         reliability=ReliabilityPolicy.RELIABLE if topic.reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE,
     )

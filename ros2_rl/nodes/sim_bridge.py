@@ -9,7 +9,7 @@ import gc
 import math
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -21,7 +21,8 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_topics import ArmTopics
-from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, to_time
+from ros2_rl.nodes.conversions import JointOrder, reliable
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.robot_topics import TRUTH_NS, RobotTopics
 from ros2_rl.nodes.sim_parameters import SimParameters
@@ -73,7 +74,8 @@ class SimBridge(Node):
         self._lockstep = value("lockstep")
         period_s = 1.0 / (value("state_rate_hz") * value("speed"))
         self._pacer, self._wait = Pacer(period_s), LockstepWait(value("lockstep_timeout_s"))
-        self._latency, self._factor = TickLatency(), RealTimeFactor()
+        self._loop = LoopDiagnostics(self, max_execution_ms=4.0, max_latency_ms=15.0)
+        self._latency, self._factor = TickLatency(told=self._loop.delayed), RealTimeFactor()
         self._order = JointOrder(robot.joints)
         self._awaited = [t for t in value("wait_for_topics") if t]
         self._running = False
@@ -126,7 +128,6 @@ class SimBridge(Node):
         plant = self.plant
         self._topics = ArmTopics(self, plant) if isinstance(plant, ArmPlant) else RobotTopics(self, robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         follow_phases(self, lambda: self.plant.stamp_ns, self._gap.on_phase)
         self.create_service(Trigger, "sim/reset", self._on_reset)
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -220,8 +221,10 @@ class SimBridge(Node):
 
     def _advance(self) -> None:
         """Simulate up to the next state; in lockstep to the next one that gets through."""
+        begin = time.perf_counter()
         self.plant.advance()
         self._show()
+        self._loop.ran(self.plant.stamp_ns, time.perf_counter() - begin)
         while self._lockstep and self.plant.lost:
             self.plant.advance()
             self._show()
@@ -274,8 +277,8 @@ class SimBridge(Node):
         plant, drives, now = self.plant, self.plant.drives, time.monotonic()
         p50, p99, most = self._latency.figures_ms()
         level, text = self._health()
-        status = status_msg(
-            "sim_bridge", text, level,
+        self._loop.tell(
+            plant.stamp_ns, text, level,
             real_time_factor=f"{self._factor.look(plant.stamp_ns / NS_PER_S, now):.2f}",
             stamp_ns=plant.stamp_ns,
             states=self._states,
@@ -291,9 +294,6 @@ class SimBridge(Node):
             lockstep_breaks=self._wait.breaks,
             given_up_s=f"{self._pacer.given_up_s:.3f}",
         )  # fmt: skip
-        msg = DiagnosticArray(status=[status])
-        msg.header.stamp = to_time(plant.stamp_ns)
-        self._diagnostics.publish(msg)
 
     def _health(self) -> tuple[bytes, str]:
         drives = self.plant.drives

@@ -19,6 +19,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 
 from ros2_rl.nodes._main import run_together
+from ros2_rl.nodes.health_monitor import HealthMonitor
 from ros2_rl.nodes.policy_executor import PolicyExecutor
 from ros2_rl.nodes.polling import Gate
 from ros2_rl.nodes.practice import Practice
@@ -99,7 +100,13 @@ class Poller:
 def main(args: list[str] | None = None) -> int:
     """Entry point of ``ros2 run ros2_rl stack``."""
     # The supervisor comes first, so that it ends first: the robot is damped while all others listen.
-    factories: list[Callable[[], Node]] = [SupervisorNode, StateEstimator, PolicyExecutor, Practice]
+    factories: list[Callable[[], Node]] = [
+        SupervisorNode,
+        StateEstimator,
+        PolicyExecutor,
+        Practice,
+        HealthMonitor,
+    ]
     if "--no-simulator" not in sys.argv:
         factories.append(partial(SimBridge, polled=True))
     return run_together(factories, args, Poller().turn)

@@ -7,11 +7,12 @@ whoever needs ``odom`` then sees that it is missing, and ``diagnostics`` says wh
 
 import dataclasses
 import sys
+import time
 from array import array
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
@@ -22,8 +23,8 @@ from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 from ros2_rl.errors import ConfigError
 from ros2_rl.estimation import Estimator, EstimatorParams
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import reliable, status_msg, to_time
 from ros2_rl.nodes.foot_input import FootInput
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotState, load_robot
 
@@ -93,7 +94,7 @@ class StateEstimator(Node):
         sensor = qos_profile_sensor_data
         self._pub_contacts = self.create_publisher(Float32MultiArray, "contacts", sensor)
         self._pub_odom = self.create_publisher(Odometry, "odom", sensor)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=90.0, max_execution_ms=4.0)
         self._feet = FootInput(self, robot, self._on_complete)
         StateInput(self, robot, self._feet.join)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -101,6 +102,7 @@ class StateEstimator(Node):
     # ---- states
 
     def _on_complete(self, state: RobotState) -> None:
+        begin = time.perf_counter()
         estimate = self.estimator.update(state)
         if self.estimator.fault is not None:
             self._refused, self._fault = self._refused + 1, self.estimator.fault
@@ -108,6 +110,7 @@ class StateEstimator(Node):
         self._used, self._last = self._used + 1, estimate
         if state.stamp_ns % self._period_ns == 0:
             self._publish(estimate)
+        self._loop.ran(state.stamp_ns, time.perf_counter() - begin)
 
     def _publish(self, estimate: BaseEstimate) -> None:
         """``contacts`` first, so that it is there when ``odom`` wakes somebody."""
@@ -140,9 +143,7 @@ class StateEstimator(Node):
                 "accel_bias": _numbers(self.estimator.accel_bias),
                 "feet_believed": _numbers(self.estimator.belief),
             }
-        message = DiagnosticArray(status=[status_msg("state_estimator", text, level, **values)])
-        message.header.stamp = to_time(self._last.stamp_ns if self._last is not None else 0)
-        self._diagnostics.publish(message)
+        self._loop.tell(self._last.stamp_ns if self._last is not None else 0, text, level, **values)
         self._told, self._fault = self._used, None
 
     def _judge(self) -> tuple[bytes, str]:

@@ -8,7 +8,7 @@ import time
 from array import array
 from pathlib import Path
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -17,8 +17,9 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg
+from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, status_values
 from ros2_rl.nodes.hearing import Hearing
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.paths import share_path
@@ -61,7 +62,7 @@ class SupervisorNode(Node):
         folder = self._value("events_dir")
         self._events = EventWriter(Path(folder)) if folder else None
         self._happened = 0
-        self._heard = False
+        self._heard, self._tick_at = False, time.perf_counter()
         self._quiet = self._waited = self._rivalled = 0
         period = 0.25 if lockstep else 0.01
         silence = self._value("lockstep_timeout_s") if lockstep else self._rules.state_silence.after_s
@@ -147,7 +148,7 @@ class SupervisorNode(Node):
         self._states = self.create_publisher(
             DiagnosticStatus, "supervisor/state", reliable(100, latched=True)
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=90.0, max_execution_ms=4.0, max_latency_ms=15.0)
         for name in REQUESTS:
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
         self._topic = self.resolve_topic_name("joint_commands")
@@ -175,13 +176,16 @@ class SupervisorNode(Node):
     # ---- what comes in
 
     def _on_state(self, state: RobotState) -> None:
+        begin = time.perf_counter()
         self._quiet, self._heard = 0, True
         if not self._rivalled and self.count_publishers(self._topic) > 1:
             self._stop_beside_another()
         if state.stamp_ns % self._step_ns == 0:
+            self._tick_at = begin
             self._hearing.look(state.stamp_ns)
         self._send(self.supervisor.on_state(state))
         self._tell()
+        self._loop.ran(state.stamp_ns, time.perf_counter() - begin)
 
     def _on_target(self, msg: JointState) -> None:
         try:
@@ -190,6 +194,7 @@ class SupervisorNode(Node):
             self.get_logger().error(f"A target of the policy is dropped: {error}.", throttle_duration_sec=1.0)
             return
         self._send(self.supervisor.on_target(target))
+        self._loop.delayed(time.perf_counter() - self._tick_at)
         self._tell()
 
     def _service(self, name: str):
@@ -236,9 +241,8 @@ class SupervisorNode(Node):
         status = self._status()
         self._states.publish(status)
         self._tell_of_events()
-        array_msg = DiagnosticArray(status=[status])
-        array_msg.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array_msg)
+        now_ns = self.get_clock().now().nanoseconds
+        self._loop.tell(now_ns, status.message, status.level, **status_values(status))
 
     def _stop_beside_another(self) -> None:
         """Stop at once if somebody else writes commands: nobody could say what comes out of two."""

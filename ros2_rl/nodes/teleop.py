@@ -11,7 +11,7 @@ import time
 import tty
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
@@ -22,7 +22,8 @@ from sensor_msgs.msg import Joy
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.asking import Asking
-from ros2_rl.nodes.conversions import reliable, status_msg
+from ros2_rl.nodes.conversions import reliable
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.teleop.config import REQUESTS, KeyboardConfig, PadConfig, load_teleop
 from ros2_rl.teleop.intent import Intent, Keyboard, Pad
 
@@ -43,7 +44,7 @@ class Teleop(Node):
         self._asking = Asking(self, self._answered)
         self._sent = 0
         self._pub_command = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
-        self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=0.5 / _PERIOD_S, max_execution_ms=1e3 * _PERIOD_S)
         if self._pad is not None:
             self.create_subscription(Joy, "joy", self._on_joy, qos_profile_sensor_data)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -59,8 +60,10 @@ class Teleop(Node):
         self._follow(self._pad.update(msg.axes, msg.buttons, time.monotonic()))
 
     def _on_time(self) -> None:
+        begin = time.monotonic()
         if self._keys is not None:
-            self._follow(self._keys.read(time.monotonic()))
+            self._follow(self._keys.read(begin))
+        self._loop.ran(time.monotonic_ns(), time.monotonic() - begin)
 
     def _follow(self, intent: Intent) -> None:
         if intent.velocity is not None:
@@ -79,10 +82,8 @@ class Teleop(Node):
     def _each_second(self) -> None:
         fault = self._pad.look(time.monotonic()) if self._pad is not None else ""
         level = DiagnosticStatus.WARN if fault else DiagnosticStatus.OK
-        status = status_msg("teleop", fault or "a person can steer", level, commands=self._sent)
-        msg = DiagnosticArray(status=[status])
-        msg.header.stamp = self.get_clock().now().to_msg()
-        self._pub_diagnostics.publish(msg)
+        text = fault or "a person can steer"
+        self._loop.tell(self.get_clock().now().nanoseconds, text, level, commands=self._sent)
 
 
 class _Terminal:

@@ -5,6 +5,8 @@ with its stamp that holds a target of the policy. A control step is missed when 
 before the next one, although the robot was under the policy from the one to the other.
 """
 
+from collections.abc import Callable
+
 from ros2_rl.durations import Durations
 
 POLICY = "policy"
@@ -15,10 +17,11 @@ class TickLatency:
 
     Args:
         step_ns: control step of the policy.
+        told: called with each latency, s.
     """
 
-    def __init__(self, step_ns: int = 20_000_000):
-        self._step_ns = step_ns
+    def __init__(self, step_ns: int = 20_000_000, told: Callable[[float], None] = lambda _: None):
+        self._step_ns, self._told = step_ns, told
         self._durations = Durations()
         self._tick, self._sent, self._came = -1, 0.0, 0.0
         self._gains = ""
@@ -50,5 +53,6 @@ class TickLatency:
     def _close(self) -> None:
         if self._came:
             self._durations.add(self._came - self._sent)
+            self._told(self._came - self._sent)
         elif self._expected and self._gains.startswith(POLICY):
             self.missed += 1

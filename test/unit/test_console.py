@@ -11,8 +11,9 @@ from ros2_rl.console import server as console_server
 from ros2_rl.console.geometry import RobotGeometry
 from ros2_rl.console.plots import together
 from ros2_rl.console.server import ConsoleServer
-from ros2_rl.console.view import STALE_S, Curve, View
+from ros2_rl.console.view import Curve, View
 from ros2_rl.errors import ConfigError
+from ros2_rl.health import STALE_S
 from ros2_rl.robots import load_robot
 
 ROBOT = load_robot("go2")
@@ -80,13 +81,13 @@ def test_reports_become_curves_and_the_evaluations_before_become_lines():
 
 def test_health_is_the_worst_word_and_silence_is_worse():
     shown = view()
-    assert shown.health_line(0.0) == (3, "no node has been heard yet")
+    assert shown.health.line(0.0) == (3, "no node has been heard yet")
     shown.on_diagnostics("learner", 0, "train", {}, 10.0)
     shown.on_diagnostics("sim_bridge", 1, "late", {}, 10.0)
-    assert shown.health_line(10.0) == (1, "sim_bridge: late")
+    assert shown.health.line(10.0) == (1, "sim_bridge: late")
     shown.on_diagnostics("sim_bridge", 0, "fine", {}, 11.0)
-    assert shown.health_line(11.0) == (0, "2 nodes are well")
-    level, text = shown.health_line(10.0 + STALE_S + 0.5)
+    assert shown.health.line(11.0) == (0, "2 nodes are well")
+    level, text = shown.health.line(10.0 + STALE_S + 0.5)
     assert level == 3 and "learner: silent" in text and "sim_bridge" not in text
 
 

@@ -22,6 +22,7 @@ NODES = (
     "recorder",
     "go2_sim",
     "go2_driver",
+    "health_monitor",
 )
 GO2 = {"go2_sim", "go2_driver"}
 PROGRAM = """#!{python}
@@ -138,13 +139,13 @@ def test_ctrl_c_reaches_every_node(installed: Installed, afterwards: int, status
 
 
 def test_in_real_time_every_node_is_a_process(installed: Installed) -> None:
-    done = installed.launch("finetune.launch.py", "speed:=1", "composed:=false", first="learner", count=6)
+    done = installed.launch("finetune.launch.py", "speed:=1", "composed:=false", first="learner", count=7)
     assert done.returncode == 0, done.stdout
     assert installed.names() == set(NODES) - {"stack", "recorder"} - GO2
 
 
 def test_the_simulator_alone_has_no_learner(installed: Installed) -> None:
-    done = installed.launch("sim.launch.py", "composed:=false", first="practice", count=5)
+    done = installed.launch("sim.launch.py", "composed:=false", first="practice", count=6)
     assert done.returncode == 1 and "practice-5" in done.stdout
     assert installed.names() == set(NODES) - {"stack", "learner", "recorder"} - GO2
 
