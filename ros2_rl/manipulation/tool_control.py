@@ -51,14 +51,18 @@ class ToolControl:
         self._step = np.zeros(3)
         self._left = 0
 
-    def act(self, action: np.ndarray, state: RobotState) -> None:
+    def act(self, action: np.ndarray, state: RobotState) -> np.ndarray:
         """Begin an action, (A,), each -1 to 1, what is beyond counts as the bound.
 
         One that is not finite makes targets that are not, which the supervisor refuses, until :meth:`begin`.
+
+        Returns:
+            As much of the action as the box and the leash allow, (A,): what is executed.
         """
         move = np.zeros(3)
         move[self._axes] = self._reach * np.clip(action, -1.0, 1.0)
         self._head_for(self.reference + move, state)
+        return self._ticks * self._step[self._axes] / self._reach
 
     def go(self, place: np.ndarray, most: float, state: RobotState) -> None:
         """As an action, towards a place (3,), m, by at most ``most`` m."""
