@@ -146,10 +146,18 @@ def test_what_it_cannot_use_is_one_sentence(tmp_path, argument, words):
     assert "Traceback" not in err
 
 
-def test_the_off_policy_learner_updates_and_says_how_fast(tmp_path):
-    rig = LearnerRig(
-        tmp_path / "run", "-p", "learner:=offpolicy", "-p", "measure_pretrained:=false", "-p", "episodes:=1"
-    )
+@pytest.fixture
+def offpolicy(tmp_path):
+    arguments = ("learner:=offpolicy", "measure_pretrained:=false", "episodes:=1")
+    rig = LearnerRig(tmp_path / "run", *(word for argument in arguments for word in ("-p", argument)))
+    yield rig
+    rig.close()
+    assert rig.process.returncode == 0, "an update that is under way must not hold up the end"
+    assert (tmp_path / "run" / "replay.safetensors").is_file()
+
+
+def test_the_off_policy_learner_updates_and_says_how_fast(offpolicy):
+    rig = offpolicy
     rig.wait(lambda: rig.phases and rig.adapters, "the first phase and adapter")
     assert rig.adapters[0].residual is not None
     rig.wait_for_readers("policy/step", "supervisor/state")
@@ -160,6 +168,3 @@ def test_the_off_policy_learner_updates_and_says_how_fast(tmp_path):
         rig.executor.spin_once(timeout_sec=0.002)
     rig.wait(lambda: rig.adapters[-1].version > 2, "adapters of updates")
     rig.wait(lambda: "utd" in rig.diagnostics[2], "the ratio of updates")
-    status, _ = rig.close()
-    assert status == 0
-    assert (tmp_path / "run" / "replay.safetensors").is_file()

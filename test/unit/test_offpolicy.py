@@ -96,6 +96,11 @@ def test_rewards_are_relative_to_the_pre_trained_values(tmp_path):
     np.testing.assert_allclose(agent.replay.tensors()["reward"].numpy(), wanted, rtol=1e-5)
 
 
+def test_an_evaluation_that_brings_many_steps_does_not_hold_up_the_next_adapter():
+    agent = learner()
+    assert agent.update(window(agent, steps=350)).gradient_steps == agent.cfg.window_steps == 100
+
+
 def test_nothing_is_learned_before_there_is_enough_and_from_nobody_who_is_left_out():
     agent = learner(start_steps=150)
     assert agent.update(window(agent)).gradient_steps == 0

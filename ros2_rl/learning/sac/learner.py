@@ -104,7 +104,8 @@ class OffPolicyLearner:
             self._mean_reward = float(self.replay.tensors()["reward"].mean())
         if learns:
             self._watch_values(new, fields)
-            self._learn(len(new), stats)
+            # An evaluation brings many steps at once; what a window may take is as long as any other.
+            self._learn(min(len(new), self.cfg.window_steps), stats)
         return self._describe(new, stats)
 
     def _has_sources(self) -> bool:
@@ -188,7 +189,7 @@ class OffPolicyLearner:
     def _describe(self, new: Transitions, stats: OffPolicyStats) -> OffPolicyStats:
         sac, sums, cfg = self.sac, self.sac.sums, self.cfg
         stats.replay, stats.utd_wished = len(self.replay), cfg.utd
-        stats.utd = stats.gradient_steps / max(len(new), 1)
+        stats.utd = stats.gradient_steps / max(min(len(new), cfg.window_steps), 1)
         stats.value, stats.value_loss = sums.mean("value"), sums.mean("critic_loss")
         stats.surrogate_loss, stats.entropy = sums.mean("actor_loss"), sums.mean("entropy")
         stats.temperature, stats.value_bias = sac.temperature, self.guard.bias
