@@ -7,7 +7,7 @@ By default through the whole ROS graph, as the launch file starts it; ``--in-pro
 same classes by function calls (ros2_rl/sim/loop.py), which is faster.
 
     python bench/finetune.py [--quick] [--out FILE] [--seeds 1 2 3 4 5] [--minutes 75] [--task trot]
-        [--gap default] [--learner slowrl] [--in-process]
+        [--gap default] [--learner slowrl] [--episodes 16] [--in-process]
 """
 
 import argparse
@@ -32,12 +32,15 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def in_process(task_name: str, gap: str, seed: int, minutes: float, verbose: bool, learner: str) -> dict:
+def in_process(
+    task_name: str, gap: str, seed: int, minutes: float, verbose: bool, learner: str, episodes: int
+) -> dict:
     """A session without ROS; the content of ``summary.json`` and the curve."""
     task, begin = load_task(task_name), time.monotonic()
     robot = Robot(task, task.policy_path, seed, load_gap(gap))
     tuning = FineTuning(
-        SessionConfig(minutes=minutes), load_learner(learner), task, robot.robot,
+        SessionConfig(minutes=minutes, episodes=episodes, look_episodes=max(episodes // 2, 1)),
+        load_learner(learner), task, robot.robot,
         task.policy_path, task.critic_path, seed,
     )  # fmt: skip
     looks = []
@@ -63,6 +66,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=75.0, help="budget of training, robot minutes")
     parser.add_argument("--task", default="trot", help="task, as in config/tasks")
     parser.add_argument("--gap", default="default")
+    parser.add_argument("--episodes", type=int, default=16, help="of the evaluations before and after")
     parser.add_argument("--learner", default="slowrl", help="learner, as in config/learners")
     parser.add_argument("--in-process", action="store_true", help="without ROS, the same classes")
     parser.add_argument("--verbose", action="store_true", help="progress lines of --in-process")
@@ -73,7 +77,7 @@ def main() -> int:
     print("  ".join(f"{name[:12]:>12s}" for name in COLUMNS))
     for seed in seeds:
         if args.in_process:
-            data = in_process(args.task, args.gap, seed, minutes, args.verbose, args.learner)
+            data = in_process(args.task, args.gap, seed, minutes, args.verbose, args.learner, args.episodes)
         else:
             data = finetune(
                 {
@@ -82,6 +86,7 @@ def main() -> int:
                     "seed": seed,
                     "minutes": minutes,
                     "learner": args.learner,
+                    "episodes": args.episodes,
                 }
             )
         print("  ".join(f"{data[name]:12.3f}" for name in COLUMNS), flush=True)

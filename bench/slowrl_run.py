@@ -122,7 +122,8 @@ class Run:
         if item.kind == "progress":
             self._curve.append(dict(item.values))
         elif item.kind == "update":
-            self._curve[-1] |= item.values
+            if self._curve:
+                self._curve[-1] |= item.values
             if minutes >= self._exams[-1][0] + self.place.every_min:
                 self._examine(tuning, minutes)
                 if verbose:

@@ -232,7 +232,7 @@ class Session:
         train_return = float(np.mean(self._recent))
         self._window_return.clear()
         events: list[Event] = []
-        if self.counters.updates % (self._recent.maxlen or 1) == 0:
+        if self._window % (self._recent.maxlen or 1) == 0:
             events.append(self._progress(train_return))
         self.counters.updates += 1
         activate = end + self.config.lag_steps

@@ -60,6 +60,18 @@ def test_a_jump_is_fine_tuned_through_the_whole_graph(tmp_path):
     assert PolicyRuntime(run_dir / "policy.onnx", load_robot("go2"), 0, load_task("jump")).base
 
 
+def test_the_off_policy_learner_takes_the_same_way(tmp_path):
+    run_dir = tmp_path / "run"
+    process = begin("learner:=offpolicy", "minutes:=0.1", "episodes:=1", f"run_dir:={run_dir}")
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, output
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert (summary["ended"], summary["lost_steps"]) == ("budget", 0)
+    assert summary["adapter_version"] >= 3 and "refused" not in output
+    assert (run_dir / "replay.safetensors").stat().st_size > 100_000
+    PolicyRuntime(run_dir / "policy.onnx", load_robot("go2"), 0, load_task("trot"))
+
+
 def test_ctrl_c_damps_the_robot_and_ends_everything(tmp_path):
     run_dir = tmp_path / "run"
     process = begin("minutes:=75", f"run_dir:={run_dir}")

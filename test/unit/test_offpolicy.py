@@ -19,7 +19,7 @@ from ros2_rl.policy.onnx_policy import OnnxPolicy
 
 SMALL = {
     "critics": 2, "critic_hidden": (32, 32), "actor_hidden": (16,), "batch": 32, "start_steps": 64,
-    "critic_warmup": 0, "utd": 1.0, "seed": 3, "rank": 1,
+    "critic_warmup": 0, "bound_opens_steps": 0, "utd": 1.0, "seed": 3, "rank": 1,
 }  # fmt: skip
 
 
@@ -86,13 +86,23 @@ def test_a_bound_of_zero_is_the_base_whatever_is_learned():
         learner(bound_deg=0.0, change="lora")
 
 
+def test_the_bound_opens_with_the_gradient_steps_and_not_before():
+    agent = learner(critic_warmup=100, bound_opens_steps=200, bound_start=0.25)
+    shares = []
+    for i in range(5):
+        agent.update(window(agent, first=200 * i))
+        shares.append(float(agent.adapter(i + 1).residual.bound_deg[0]) / agent.cfg.bound_deg)
+    assert shares == pytest.approx([0.25, 0.25, 0.625, 1.0, 1.0])
+
+
 def test_rewards_are_relative_to_the_pre_trained_values(tmp_path):
     agent, new = learner(tmp_path), window(learner())
     new.terminal[3] = 1.0
     value = agent._potential(torch.from_numpy(new.critic_obs))[:, 0].numpy()
-    then = agent._potential(torch.from_numpy(new.next_critic_obs))[:, 0].numpy() * (1.0 - new.terminal)
+    then = agent._potential(torch.from_numpy(new.next_critic_obs))[:, 0].numpy()
     agent.update(new)
-    wanted = 10.0 * (new.rewards + 0.99 * then - value)
+    after = np.where(new.terminal > 0.5, -np.minimum(value, 2.0), 0.99 * then - value)
+    wanted = 10.0 * (new.rewards + after)
     np.testing.assert_allclose(agent.replay.tensors()["reward"].numpy(), wanted, rtol=1e-5)
 
 

@@ -84,6 +84,15 @@ def test_budget_ends_a_session_that_does_not_learn():
     assert rig.session.fraction(rig.session.returns["final"]) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_short_windows_are_reported_together_and_evaluations_may_be_learned_from():
+    rig = Rig(lambda s: 0.5 if not s.phase.gap else 0.2, minutes=1.5, collect_evaluations=True).run()
+    assert rig.kinds().count("progress") == sum(isinstance(e, Learn) for e in rig.events) // 12 > 0
+    evaluated = [p for p in rig.phases() if p.name == EVALUATE and p.gap]
+    steps = {now.step for now, *_ in rig.collected}
+    assert all({p.start_step, p.end_step - 1} <= steps for p in evaluated)
+    assert rig.phases()[0].start_step not in steps  # without the gap
+
+
 def test_before_and_after_ask_for_the_same_commands_and_looks_for_others():
     rig = Rig(gap_hurts, look_every_min=0.1, look_pause_min=0.05).run()
     evaluations = [p for p in rig.phases() if p.name == EVALUATE]

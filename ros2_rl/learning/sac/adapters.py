@@ -52,7 +52,7 @@ def to_adapter(
             residual = None
         else:
             answer = base + torch.as_tensor(reach) * actor.mean(torch.from_numpy(probe), base)
-            bound = np.full(len(reach), cfg.bound_deg, np.float32)
+            bound = np.full(len(reach), actor.share * cfg.bound_deg, np.float32)
             layers, residual = {}, Residual(bound, actor.layers())
     return Adapter(
         base_sha256=policy.sha256,

@@ -19,6 +19,12 @@ class OffPolicyConfig(LearnerSettings):
     bound_deg: float = Field(
         8.6, ge=0, le=45, description="largest change of a joint target by the residual, deg; 0: none"
     )
+    bound_start: float = Field(
+        0.3, gt=0, le=1, description="share of the bound that the residual has when it begins to learn"
+    )
+    bound_opens_steps: int = Field(
+        6000, ge=0, le=1_000_000, description="gradient steps of the actor's learning until it has all of it"
+    )
     actor_hidden: tuple[int, ...] = Field((128, 128), min_length=1, description="residual's hidden layers")
     rank: int = Field(4, ge=1, le=64, description="lora: rank")
     alpha: float = Field(8.0, gt=0, le=256, description="lora: scale of the adapters is alpha / rank")
@@ -39,6 +45,12 @@ class OffPolicyConfig(LearnerSettings):
         True, description="rewards relative to the values of the pre-trained critic (potential-based shaping)"
     )
     shaping_gamma: float = Field(0.99, gt=0, lt=1, description="discount of the pre-trained critic")
+    end_cost: float = Field(
+        2.0,
+        ge=0,
+        le=1000,
+        description="most that a fall or a take-over costs when rewards are shaped, return",
+    )
     gamma: float = Field(0.95, gt=0, lt=1, description="discount of a control step")
     reward_scale: float = Field(10.0, gt=0, le=1000, description="factor on rewards")
 

@@ -19,6 +19,7 @@ from ros2_rl.learning.sac.adapters import build_actor, to_adapter
 from ros2_rl.learning.sac.config import OffPolicyConfig
 from ros2_rl.learning.sac.effort import Effort
 from ros2_rl.learning.sac.experience import Transitions
+from ros2_rl.learning.sac.networks import ResidualActor
 from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
 from ros2_rl.learning.sac.stats import OffPolicyStats
 from ros2_rl.learning.sac.update import SoftActorCritic
@@ -86,6 +87,7 @@ class OffPolicyLearner:
         self._snapshots: OrderedDict[int, dict[str, torch.Tensor]] = OrderedDict()
         self.pinned = 0
         """Version that is kept however many follow, for a run goes back to it in the end."""
+        self._open_bound()
         self.snapshot(0)
 
     # ---------------------------------------------------------------- learning
@@ -141,7 +143,9 @@ class OffPolicyLearner:
         if self._potential is not None and len(new):
             now, then = (self._potential(torch.from_numpy(x))[:, 0].numpy()
                          for x in (new.critic_obs, new.next_critic_obs))  # fmt: skip
-            rewards = rewards + self.cfg.shaping_gamma * (1.0 - new.terminal) * then - now
+            ends = -np.minimum(now, self.cfg.end_cost)  # all of it would be an outlier that swamps the rest
+            goes_on = self.cfg.shaping_gamma * then - now
+            rewards = rewards + np.where(new.terminal > 0.5, ends, goes_on)
         return self.cfg.reward_scale * rewards.astype(np.float64)
 
     def _watch_values(self, new: Transitions, fields: dict[str, np.ndarray]) -> None:
@@ -158,6 +162,7 @@ class OffPolicyLearner:
         steps = self.effort.steps(control_steps)
         self.sac.sums.clear()
         held = self.guard.tripped
+        self._open_bound()
         for _ in range(steps):
             if self.hurried:
                 break
@@ -170,6 +175,15 @@ class OffPolicyLearner:
             self.sac.load(before)
             self.dropped_updates += 1
             stats.reason = "a weight is no longer finite; everything is as before"
+
+    def _open_bound(self) -> None:
+        """Let the residual have the share of its bound that its learning has earned."""
+        cfg = self.cfg
+        learned = max(self.sac.steps - cfg.critic_warmup, 0) / max(cfg.bound_opens_steps, 1)
+        share = min(cfg.bound_start + (1.0 - cfg.bound_start) * learned, 1.0)
+        for actor in (self.sac.actor, self.sac.acting):
+            if isinstance(actor, ResidualActor):
+                actor.share = share if cfg.bound_opens_steps else 1.0
 
     def _batch(self) -> Batch:
         """Transitions of this session and of earlier ones, centred by the mean reward of the start."""
@@ -270,6 +284,7 @@ class OffPolicyLearner:
         """
         self._check_state(state)
         self.sac.load(state)
+        self._open_bound()
         self.updates, self.dropped_updates = state["updates"], state["dropped_updates"]
         self.generator.set_state(state["generator"])
         self._snapshots = OrderedDict(state["snapshots"])

@@ -20,7 +20,10 @@ _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 class ResidualActor(nn.Module):
-    """r = tanh(f(obs) + std * noise); f ends with zeros, so that it starts as the base."""
+    """r = share * tanh(f(obs) + std * noise); f ends with zeros, so that it starts as the base.
+
+    ``share`` opens the bound little by little: what a young critic says is not worth a fall.
+    """
 
     def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, std: float, coef: float):
         """Initialised by torch's global generator."""
@@ -32,7 +35,7 @@ class ResidualActor(nn.Module):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.log_std = nn.Parameter(torch.full((outputs,), math.log(std)))
-        self._coef = coef
+        self._coef, self.share = coef, 1.0
 
     def before_tanh(self, obs: torch.Tensor) -> torch.Tensor:
         """f(obs), (N, J)."""
@@ -42,16 +45,19 @@ class ResidualActor(nn.Module):
 
     def mean(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """Change without noise (N, J), for observations (N, D) and the base's actions (N, J)."""
-        return torch.tanh(self.before_tanh(obs))
+        return self.share * torch.tanh(self.before_tanh(obs))
 
     def sample(
         self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Change (N, J) made with standard normal ``noise`` (N, J), and its log-density (N,)."""
+        """Change (N, J) made with standard normal ``noise`` (N, J), and its log-density (N,).
+
+        The density is that of change / share, so that opening the bound asks for no other noise.
+        """
         u = self.before_tanh(obs) + self.log_std.exp() * noise
         # log(1 - tanh(u)^2) in the form that does not cancel (Haarnoja et al. 2018, app. C).
         squash = 2.0 * (math.log(2.0) - u - functional.softplus(-2.0 * u))
-        return torch.tanh(u), (_normal_log_prob(noise, self.log_std) - squash).sum(-1)
+        return self.share * torch.tanh(u), (_normal_log_prob(noise, self.log_std) - squash).sum(-1)
 
     def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """What is added to the loss: the squared change, lest a young critic's errors saturate it."""
