@@ -42,7 +42,7 @@ class ContactEstimator:
         self._last = np.full(feet, np.nan)
         self._unchecked = 0.0
         self._unexplained = np.zeros(2)
-        self._any = False
+        self._any = self._repeats = False
 
     def update(
         self,
@@ -81,16 +81,17 @@ class ContactEstimator:
     def _checked(self, force: np.ndarray, dt: float) -> np.ndarray:
         """Forces that can be calculated with; notes the feet whose sensor cannot be used."""
         if force.size != self._feet:
-            self._broken[:] = True
+            self._broken[:] = self._repeats = True
             self._judge()
             return np.zeros(self._feet)
         same = force == self._last
         self._last = force
-        if not same.any() and force.dot(force) < _FORCE_LIMIT**2:
-            if self._same.any() or self._broken.any():
-                self._same[:], self._broken[:] = 0.0, False
+        if True not in same.tolist() and force.dot(force) < _FORCE_LIMIT**2:
+            if self._repeats:
+                self._same[:], self._broken[:], self._repeats = 0.0, False, False
                 self._judge()
             return force
+        self._repeats = True
         sound = np.abs(force) < _FORCE_LIMIT
         self._same = np.where(same, self._same + dt, 0.0)
         self._broken = (self._same >= self._params.frozen_s) | ~sound

@@ -64,7 +64,7 @@ class BaseFilter:
         self._params = params
         drift = (params.gyro_noise, params.accel_noise, params.gyro_bias_noise, params.accel_bias_noise)
         self._drift = np.repeat(np.square(drift), 3)
-        self._bounds = _BOUND * np.repeat((params.gyro_bias_std, params.accel_bias_std), 3)
+        self._bounds = 3 * [_BOUND * params.gyro_bias_std] + 3 * [_BOUND * params.accel_bias_std]
         self._h = np.zeros((6, SIZE))
         self._h[:3, TURN] = self._h[3:, VELOCITY] = np.eye(3)
         self._noise = np.full(6, params.orientation_noise**2)
@@ -178,7 +178,8 @@ class BaseFilter:
         x, y, z = error[TURN].tolist()
         self.quat = turned(self.quat, x, y, z)
         self.velocity = self.velocity + error[VELOCITY]
-        self.bias = np.minimum(np.maximum(self.bias + error[6:], -self._bounds), self._bounds)
+        bias = zip((self.bias + error[6:]).tolist(), self._bounds, strict=True)
+        self.bias = np.array([min(max(value, -bound), bound) for value, bound in bias])
 
 
 def _same_length(turned_by_euler: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class PoseTracker:
 
         ``weights`` (F,): trust in each foot, 0 to 1, not all zero.
         """
-        total = np.add.reduce(weights)
+        total = sum(weights.tolist())
         noise = self._params.foot_height_noise**2 / total
         gain = self.var[2] / (self.var[2] + noise)
         self.position[2] += gain * (heights @ weights / total - self.position[2])
