@@ -26,6 +26,8 @@ _TAGS = {  # the field's own names
     "learning_rate": "Loss/learning_rate",
     "std": "Policy/mean_noise_std",
     "kl_to_base": "Policy/kl_to_base",
+    "action_rate": "Policy/action_rate",
+    "intervention_share": "Safety/intervention_share",
 }
 
 

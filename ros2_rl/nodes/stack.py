@@ -31,6 +31,9 @@ _TURN_S, _LOCKSTEP_TURN_S = 0.01, 0.05
 """How often timers, services and parameters get their turn, s of wall time."""
 _IDLE_S = 0.0003
 """Pause when no message has come, s."""
+_LATEST_S = 0.05
+"""A machine that does not keep up has a state due at any moment: what is asked of it, a stop above all, is
+served so much later at most, s."""
 _CLEAR_S, _CLEAR_STEP_S = 0.002, 0.012
 """In real time, what is slow begins only when the next state is farther away than this, s; of a robot in
 another process, whose states come too often for that, when its next control step is."""
@@ -56,7 +59,8 @@ class Poller:
         if self._first is None:
             self._prepare(nodes)
         end = time.monotonic() + self._turn_s
-        while (now := time.monotonic()) < end or self._state_is_near(now):
+        latest = end + _LATEST_S
+        while (now := time.monotonic()) < end or (now < latest and self._state_is_near(now)):
             if not self._round():
                 time.sleep(_IDLE_S)
         assert self._first is not None

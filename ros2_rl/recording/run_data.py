@@ -127,7 +127,13 @@ class Gathering:
             self._pace.append((message.publish_ns, message.log_ns))
 
     def _on_step(self, message: Message, msg: Any) -> None:
-        record = unpack(np.asarray(msg.data), [(dim.label, dim.size) for dim in msg.layout.dim])
+        try:
+            record = unpack(np.asarray(msg.data), [(dim.label, dim.size) for dim in msg.layout.dim])
+        except ValueError as error:
+            raise RecordError(
+                f"The record of {self._data.name} was made by another version of ros2_rl ({error}); "
+                "make its report with the commit that its metadata git names."
+            ) from error
         if not self._steps or record.step != self._steps[-1].step:  # a state may be shown twice
             self._steps.append(record)
 

@@ -128,6 +128,15 @@ def test_a_half_written_record_is_reported_with_a_warning(tmp_path):
     assert "class='warning'" in text and "not whole" in text
 
 
+def test_a_record_of_another_version_is_said_so(run, monkeypatch):
+    def older(*_):
+        raise ValueError("policy/step lacks height")
+
+    monkeypatch.setattr("ros2_rl.recording.run_data.unpack", older)
+    with pytest.raises(RecordError, match=r"another version of ros2_rl \(policy/step lacks height\)"):
+        load_run(run)
+
+
 def test_a_record_of_something_else_is_said_so(tmp_path, capsys):
     writer = open_writer(tmp_path / "bag")
     for message in states(3):
