@@ -18,6 +18,7 @@ SMALL = {
     "batch": 64,
     "start_steps": 200,
     "critic_warmup": 50,
+    "bound_opens_steps": 0,
 }
 
 
