@@ -43,6 +43,11 @@ def odometry_numbers(raw: bytes) -> np.ndarray:
     return np.frombuffer(raw, order + "f8", _NUMBERS, at)
 
 
+def twist_numbers(raw: bytes) -> np.ndarray:
+    """Linear and angular velocity of a serialised TwistStamped (CDR), which it ends with, shape (6,)."""
+    return np.frombuffer(raw[-48:], "<f8" if raw[1] & 1 else ">f8")
+
+
 def first_status_name(raw: bytes) -> str:
     """Name of the first status of a serialised DiagnosticArray (CDR); empty when there is none."""
     number = struct.Struct("<I" if raw[1] & 1 else ">I")

@@ -15,7 +15,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import BatteryState
 from std_msgs.msg import Float32MultiArray
 
-from ros2_rl.cdr import first_status_name, header_stamp, layout_stamp, odometry_numbers
+from ros2_rl.cdr import first_status_name, header_stamp, layout_stamp, odometry_numbers, twist_numbers
 from ros2_rl.nodes.conversions import reliable, status_values
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import BaseEstimate, RobotDescription
@@ -54,7 +54,9 @@ class Hearing:
 
     def look(self, stamp_ns: int) -> None:
         """Take in what has come before the state of a control step."""
-        if self._commands.last_raw() is not None:
+        command = self._commands.last_raw()
+        # One that says nothing that can be followed is none.
+        if command is not None and np.isfinite(twist_numbers(command)).all():
             self._senses.command_ns = stamp_ns
         odom = self._odom.last_raw()
         if odom is not None:

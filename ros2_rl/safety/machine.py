@@ -68,6 +68,7 @@ class ModeMachine:
         self._standing = StandingCheck(robot, config.hand_back)
         self.record = ModeRecord()
         self.sample: Sample | None = None
+        self._stamp_ns = 0
         self._begun = not autostart
         self._policy_wanted = self._policy_drove = self._policy_lost = False
         self._script: PoseScript | None = None
@@ -81,7 +82,8 @@ class ModeMachine:
 
     @property
     def stamp_ns(self) -> int:
-        return 0 if self.sample is None else self.sample.state.stamp_ns
+        """Of the newest state, whether it could be used or not."""
+        return self._stamp_ns
 
     @property
     def on_feet(self) -> bool:
@@ -100,11 +102,16 @@ class ModeMachine:
 
     def accept(self, sample: Sample) -> None:
         """Take the newest sample."""
-        self.sample = sample
+        self.sample, self._stamp_ns = sample, sample.state.stamp_ns
         if self.mode in (Mode.STAND, Mode.RECOVERY):
             self._standing.update(sample)
             if self.mode is Mode.RECOVERY and self._policy_drove and self._lies(sample):
                 self.record.fall()
+
+    def pass_over(self, stamp_ns: int, verdict: Verdict) -> None:
+        """Follow a verdict on a state that cannot be used."""
+        self._stamp_ns = stamp_ns
+        self.follow(verdict)
 
     def obey(self, verdict: Verdict) -> None:
         """Follow the guards' verdict on a state; while it holds, no policy starts."""

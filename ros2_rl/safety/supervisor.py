@@ -200,7 +200,7 @@ class Supervisor:
 
     def _pass_over(self, state: RobotState, verdict: Verdict) -> JointCommand:
         """Answer a state that cannot be used: with the last command, or damped if that goes on."""
-        self._machine.follow(verdict)
+        self._machine.pass_over(state.stamp_ns, verdict)
         self._stamp_ns, sent = state.stamp_ns, self._sent
         if sent is None or self.mode in DAMPED:
             self._answer = damping_command(state, state.stamp_ns)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -33,11 +34,13 @@ class Rig(Node):
         self.stamp_ns, self.tilt, self.q = 0, 0.0, np.array(ROBOT.stand_pose)
         self._shown_ns, self._shown_tilt, self._rate = -STATE_NS, 0.0, 0.0
         self.targets = True
+        self.asked: float | None = None
         self.command, self.status = None, None
         self.modes: list[str] = []
         self._imu = self.create_publisher(Imu, "imu/data", qos_profile_sensor_data)
         self._joints = self.create_publisher(JointState, "joint_states", qos_profile_sensor_data)
         self._targets = self.create_publisher(JointState, "policy/targets", reliable(1))
+        self._asked = self.create_publisher(TwistStamped, "cmd_vel", reliable(1))
         self.create_subscription(JointState, "joint_commands", self._on_command, reliable(1))
         self.create_subscription(
             DiagnosticStatus, "supervisor/state", self._on_status, reliable(100, latched=True)
@@ -75,6 +78,12 @@ class Rig(Node):
         target = JointState(name=list(ROBOT.joints), position=(ROBOT.stand_pose + 0.05).tolist())
         target.header.stamp, target.header.frame_id = to_time(self.stamp_ns), "policy"
         self._targets.publish(target)
+
+    def publish_asked(self) -> None:
+        if self.asked is not None:
+            msg = TwistStamped()
+            msg.twist.linear.x = self.asked
+            self._asked.publish(msg)
 
     def _on_command(self, msg: JointState) -> None:
         self.command = msg
@@ -122,6 +131,7 @@ class Bench:
             self.rig.publish_state()
             if self.rig.targets and self.rig.stamp_ns % STEP_NS == 0:
                 self.rig.publish_target()
+                self.rig.publish_asked()
             self.spin_until(self.answered, 0.5)
 
     def answered(self) -> bool:
@@ -201,6 +211,15 @@ def test_executor_death_ends_standing_then_damped(bench):
     assert bench.rig.command.header.frame_id == "stand"
     bench.step_until("DAMPING")
     assert "did not come back" in bench.rig.status["reason"]
+
+
+@pytest.mark.parametrize("bench", [("lockstep:=true",)], indirect=True)
+def test_velocity_commands_that_are_not_finite_are_none(bench):
+    bench.rig.asked = 0.5
+    bench.step_until("POLICY")
+    bench.rig.asked = float("nan")
+    bench.step_until("STAND", 250)
+    assert "no velocity command" in bench.rig.status["reason"]
 
 
 @pytest.mark.parametrize("bench", [("autostart:=false", "lockstep:=true")], indirect=True)

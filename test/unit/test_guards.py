@@ -149,6 +149,20 @@ CASES = [
     ),
     (
         "estimate",
+        of_estimate(contacts=np.array([0.0, 1.0, 0.5, 1.0])),
+        of_estimate(contacts=np.array([0.0, 1.0, 0.5, -3.0])),
+        "probabilities",
+        Reaction.HOLD,
+    ),
+    (
+        "estimate",
+        of_estimate(contacts=np.ones(4)),
+        of_estimate(contacts=np.full(4, np.nan)),
+        "probabilities",
+        Reaction.HOLD,
+    ),
+    (
+        "estimate",
         of_senses(estimate=None),
         of_estimate(position=np.array([0, 0, np.nan])),
         "not finite",

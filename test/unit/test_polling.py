@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import TwistStamped
 from hypothesis import given
 from hypothesis import strategies as st
 from nav_msgs.msg import Odometry
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
-from ros2_rl.cdr import first_status_name, header_stamp, layout_stamp, odometry_numbers
+from ros2_rl.cdr import first_status_name, header_stamp, layout_stamp, odometry_numbers, twist_numbers
 from ros2_rl.nodes.conversions import to_time
 
 stamps = st.integers(0, 2**31 * 10**9 - 1)
@@ -54,6 +55,13 @@ def test_the_numbers_of_a_serialised_odometry(frames):
     assert numbers[0] == 1.5 and numbers[6] == 0.25 and numbers[44] == -2.0 and numbers[48] == 7.0
     assert numbers[7:43].tolist() == list(range(36)) and numbers[49:].tolist() == list(range(100, 136))
     assert header_stamp(raw) == 3_020_000_000
+
+
+@pytest.mark.parametrize("frame", ["", "x", "base", "base_link"])
+def test_the_numbers_of_a_serialised_velocity_command(frame):
+    msg = TwistStamped()
+    msg.header.frame_id, msg.twist.linear.x, msg.twist.angular.z = frame, 0.5, -0.25
+    assert twist_numbers(serialize_message(msg)).tolist() == [0.5, 0.0, 0.0, 0.0, 0.0, -0.25]
 
 
 @pytest.mark.parametrize("frame", ["", "x", "base", "base_link"])

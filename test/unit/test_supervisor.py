@@ -257,6 +257,13 @@ def test_states_that_cannot_be_used_are_answered_with_the_last_command():
     assert command.stamp_ns == rig.stamp_ns and command.gains == "policy"
 
 
+def test_a_mode_begins_at_the_state_that_led_to_it_even_if_that_cannot_be_used():
+    rig = Rig().to_policy()
+    for _ in range(3):
+        rig.step(gyro=np.full(3, np.nan))
+    assert rig.mode is Mode.DAMPING and rig.supervisor.snapshot().since_ns == rig.stamp_ns
+
+
 def test_unusable_states_before_anything_else_are_damped():
     assert Rig().step(q=np.full(12, np.nan)).gains == "damping"
 

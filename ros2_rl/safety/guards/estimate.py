@@ -15,7 +15,7 @@ _LEAP = 0.5
 
 
 class EstimateGuard(TickGuard):
-    """The estimator's answer is not finite, absurdly fast, unsure of itself, or stays out.
+    """The estimator's answer is not finite, no probability, absurdly fast, unsure of itself, or stays out.
 
     It looks once an estimate has come: a stack without an estimator is not at fault.
     """
@@ -40,6 +40,8 @@ class EstimateGuard(TickGuard):
         speed2, var = float(estimate.lin_vel.dot(estimate.lin_vel)), float(np.trace(estimate.lin_vel_cov))
         if not math.isfinite(speed2 + var + float(estimate.position.dot(estimate.position))):
             return "the estimate of the base is not finite"
+        if not ((estimate.contacts >= 0.0) & (estimate.contacts <= 1.0)).all():
+            return "the contact probabilities are not between 0 and 1"
         age_s = (sample.state.stamp_ns - estimate.stamp_ns) / NS_PER_S
         if age_s > settings.age_s:
             return f"no estimate of the base for {age_s:.2f} s"
