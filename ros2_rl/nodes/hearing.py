@@ -67,7 +67,9 @@ class Hearing:
         contacts = self._contacts.last_raw()
         # The data are what a multi-array ends with; an estimate without contacts has no standing foot.
         probability = np.zeros(self._feet)
-        if contacts is not None and layout_stamp(contacts) == stamp_ns:
+        if contacts is not None:
+            self._senses.contacts_ns = layout_stamp(contacts)
+        if contacts is not None and self._senses.contacts_ns == stamp_ns:
             probability = np.frombuffer(contacts[-4 * self._feet :], "<f4" if contacts[1] & 1 else ">f4")
         return BaseEstimate(
             stamp_ns=stamp_ns,

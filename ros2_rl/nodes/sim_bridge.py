@@ -30,6 +30,7 @@ from ros2_rl.nodes.topic_wait import TopicWait
 from ros2_rl.policy.onnx_policy import load_equipped
 from ros2_rl.robots import NS_PER_S, RobotDescription
 from ros2_rl.sim.arm_plant import ArmPlant
+from ros2_rl.sim.drives import COMMAND_TIMEOUT_S
 from ros2_rl.sim.gap_switch import GapSwitch
 from ros2_rl.sim.joint_plant import JointPlant
 from ros2_rl.sim.latency import TickLatency
@@ -213,6 +214,13 @@ class SimBridge(Node):
         answer = self._lockstep and command.stamp_ns == self.plant.stamp_ns
         if self._lockstep and not answer and not self._wait.broken:
             return  # the second answer to an earlier state, which was shown twice
+        late_s = (self.plant.stamp_ns - command.stamp_ns) / NS_PER_S
+        if late_s > COMMAND_TIMEOUT_S:
+            self._dropped += 1
+            self.get_logger().error(
+                f"A command is dropped: it answers a state of {late_s:.2f} s ago.", throttle_duration_sec=1.0
+            )
+            return
         self.plant.apply(command)
         self._wait.heard()
         self._latency.came(command.stamp_ns, command.gains, time.monotonic())

@@ -15,6 +15,8 @@ from ros2_rl.robots import NS_PER_S, BaseEstimate, JointCommand, RobotDescriptio
 
 _STANDS = 0.8
 """Contact probability from which on a foot counts as standing."""
+_FRESH_NS = 30_000_000
+"""An older estimate does not say which feet stand now; as a rule it is that of the control step before."""
 
 
 @dataclass(slots=True)
@@ -31,6 +33,8 @@ class Senses:
     """Stamp of the state before which the last velocity command came."""
     adapter: int = -1
     """Version of the adapter that acts; 0 is the base policy."""
+    contacts_ns: int = -1
+    """Stamp of the newest contact probabilities."""
 
 
 @dataclass(slots=True)
@@ -144,6 +148,8 @@ class TickMaker:
     def _leg_velocity(self, state: RobotState, estimate: BaseEstimate | None) -> np.ndarray | None:
         """Mean over the standing feet of v = -(J dq + w x p), the velocity of a resting foot's base."""
         if estimate is None or self._kinematics is None:
+            return None
+        if state.stamp_ns - estimate.stamp_ns > _FRESH_NS:
             return None
         standing = estimate.contacts > _STANDS
         if not standing.any():

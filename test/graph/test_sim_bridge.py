@@ -238,6 +238,14 @@ def test_in_real_time_it_counts_what_the_commands_are_worth(bench):
     bench.reach(rig.stamp_ns + 20 * STATE_NS)
 
 
+@pytest.mark.parametrize("bench", [(AWAITED,)], indirect=True)
+def test_commands_that_answer_an_old_state_do_not_keep_the_robot_going(bench):
+    bench.reach(20 * STATE_NS)
+    bench.rig.answering = False
+    assert bench.spin_until(lambda: (bench.rig.command(0), int(bench.rig.values.get("timeouts", 0)) > 0)[1])
+    assert int(bench.rig.values["rejected"]) > 0
+
+
 @pytest.mark.parametrize("bench", [(*LOCKSTEP, "gap_from_start:=false", "noise_q_bias:=0.2")], indirect=True)
 def test_the_gap_follows_learner_phase_and_its_parameters_change_as_it_runs(bench):
     rig = bench.rig

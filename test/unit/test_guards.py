@@ -149,6 +149,13 @@ CASES = [
     ),
     (
         "estimate",
+        of_senses(contacts_ns=-1),
+        lambda sample: of_senses(contacts_ns=sample.state.stamp_ns - 7 * STEP_NS)(sample),
+        "no contacts of the feet for 0.14 s",
+        Reaction.HOLD,
+    ),
+    (
+        "estimate",
         of_estimate(contacts=np.array([0.0, 1.0, 0.5, 1.0])),
         of_estimate(contacts=np.array([0.0, 1.0, 0.5, -3.0])),
         "probabilities",

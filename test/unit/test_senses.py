@@ -94,3 +94,12 @@ def test_the_legs_tell_how_a_base_moves_that_walks_on_them():
     velocity = maker.make(state, Senses(estimate=estimate_at(0)), None).leg_velocity
     assert velocity[2] == pytest.approx((heights[1] - heights[0]) / dt, abs=0.02)
     assert abs(velocity[2]) > 0.1 and abs(velocity[1]) < 1e-6
+
+
+def test_an_old_estimate_does_not_say_which_feet_stand_now():
+    maker, state = TickMaker(ROBOT), state_at(5 * STEP_NS)
+    maker.gather(state)
+    before = Senses(estimate=estimate_at(4 * STEP_NS))
+    assert maker.make(state, before, None).leg_velocity is not None
+    maker.gather(state)
+    assert maker.make(state, Senses(estimate=estimate_at(3 * STEP_NS)), None).leg_velocity is None

@@ -45,6 +45,9 @@ class EstimateGuard(TickGuard):
         age_s = (sample.state.stamp_ns - estimate.stamp_ns) / NS_PER_S
         if age_s > settings.age_s:
             return f"no estimate of the base for {age_s:.2f} s"
+        contacts_s = (sample.state.stamp_ns - sample.senses.contacts_ns) / NS_PER_S
+        if sample.senses.contacts_ns >= 0 and contacts_s > settings.age_s:
+            return f"no contacts of the feet for {contacts_s:.2f} s"
         if speed2 > settings.speed**2:
             return f"the estimated speed of the base is {math.sqrt(speed2):.1f} m/s"
         if var > 3.0 * settings.speed_std**2:
