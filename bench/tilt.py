@@ -29,10 +29,12 @@ Trigger = Callable[[np.ndarray], np.ndarray]
 
 
 def triggers() -> dict[str, Trigger]:
-    """All that are compared, by name; ``predicted`` has the supervisor's own numbers."""
-    rule = load_safety("go2").guards.predicted_tilt
+    """All that are compared, by name; ``predicted`` and ``supervisor`` have the supervisor's own numbers."""
+    guards = load_safety("go2").guards
+    rule, fixed = guards.predicted_tilt, _tilted(guards.tilt.limit_deg)
     found: dict[str, Trigger] = {f"tilt_{deg}": _tilted(deg) for deg in LIMITS_DEG}
-    found["predicted"] = predicted(rule.limit_deg, rule.lookahead_s)
+    found["predicted"] = ahead = predicted(rule.limit_deg, rule.lookahead_s)
+    found["supervisor"] = lambda seen: fixed(seen) | ahead(seen)
     for limit_deg, lookahead_s in ((38.0, 0.1), (45.0, 0.1), (60.0, 0.2)):
         found[f"predicted_{limit_deg:.0f}_{1000 * lookahead_s:.0f}ms"] = predicted(limit_deg, lookahead_s)
     return found | {f"capture_{100 * m:.0f}cm": _outside(m) for m in MARGINS_M}
