@@ -13,7 +13,7 @@ from fault_plant import Watch
 from ros2_rl.robots import NS_PER_S
 from ros2_rl.safety.blackbox import read_event
 
-_CALM_S, _RETURN_S = 0.4, 90.0
+_CALM_S, _RETURN_S = 0.4, 300.0
 """Robot time under the policy before a fault; longest wall time until the robot walks again."""
 _LATE_S = 30.0
 """Wall time after which a fault is taken to be over, whatever robot time says."""
@@ -156,7 +156,8 @@ class Campaign:
 
     def _noticed(self, kind: Kind) -> bool:
         if kind.sign is Sign.DAMPS:
-            return self._graph.robot.plant.drives.timeouts > self._timeouts
+            drives = self._graph.robot.plant.drives
+            return drives.damped or drives.timeouts > self._timeouts
         if kind.sign is Sign.REFUSED:
             return bool(self._graph.observer.refusals)
         return self._first(kind) is not None
@@ -221,7 +222,7 @@ class Campaign:
     def _finish(self, kind: Kind, verdict: Verdict) -> None:
         graph, plant = self._graph, self._graph.robot.plant
         verdict.fell |= plant.watch.fell
-        verdict.ended = graph.observer.mode
+        verdict.ended = "damped by itself" if plant.drives.damped else graph.observer.mode
         damped = plant.drives.gains == "damping"
         verdict.safe = damped or (verdict.ended in ("POLICY", "STAND") and not plant.fallen)
         for name in kind.needs:
