@@ -113,10 +113,13 @@ def _encoder(change: Callable[[float, RobotState, int], float], speed: bool = Fa
 def _leap(seconds: float) -> Act:
     """The stamps of the robot jump for good: its clock was set."""
 
-    def make(rng: np.random.Generator) -> Spoil:
-        return lambda s: replace(s, stamp_ns=max(s.stamp_ns + round(seconds * 1e9), 0))
+    leap_ns = round(seconds * 1e9)
 
-    return _sensor(make)
+    def begin(graph: Graph, rng: np.random.Generator) -> None:
+        graph.robot.leap_ns = leap_ns
+        graph.robot.plant.spoil = lambda s: replace(s, stamp_ns=max(s.stamp_ns + leap_ns, 0))
+
+    return begin
 
 
 def _noise(**values: float) -> Act:

@@ -197,9 +197,10 @@ class Graph:
         """Whether executor and estimator have answered the states up to a stamp."""
         if self.free:
             return True
-        targets, odom = self.lines["policy/targets"], self.lines["odom"]
+        targets, others = self.lines["policy/targets"], (self.lines["odom"], self.lines["cmd_vel"])
         tick_ns = stamp_ns // _STEP_NS * _STEP_NS
-        return targets.newest_ns >= tick_ns and odom.newest_ns >= stamp_ns - _LATE_NS
+        late_ns = min(line.newest_ns for line in others)
+        return targets.newest_ns >= tick_ns and late_ns >= stamp_ns - _LATE_NS
 
     # ---- processes
 
@@ -246,7 +247,7 @@ class Graph:
         """Take back every fault: let what is frozen go on, start what has died."""
         for line in self.lines.values():
             line.mend()
-        self.robot.plant.spoil, self.robot.frozen = None, False
+        self.robot.plant.spoil, self.robot.frozen, self.robot.leap_ns = None, False, 0
         self.robot.plant.set_perturbations(Perturbations(), self.robot.plant.stamp_ns)
         self.throttle, self.free = None, False
         if self.rival is not None:

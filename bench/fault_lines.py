@@ -67,7 +67,7 @@ class Line:
     def carry(self, raw: bytes) -> None:
         """Take a message."""
         fault = self.fault
-        if self._type in (Odometry, JointState):
+        if self._type in (Odometry, JointState, TwistStamped):
             self.newest_ns = header_stamp(raw)
         if fault.alter is not None:
             msg = deserialize_message(raw, self._type)

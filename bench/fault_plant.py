@@ -17,8 +17,10 @@ from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float32MultiArray
 
 from ros2_rl.errors import ConfigError
+from ros2_rl.nodes.conversions import to_ns, to_time
 from ros2_rl.nodes.sim_bridge import SimBridge
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState, tilt
+from ros2_rl.sim.perturbations import Perturbations
 from ros2_rl.sim.plant import Plant
 
 _TOLERANCE = 1e-6
@@ -143,6 +145,8 @@ class WatchedRobot(SimBridge):
         self.lines["joint_commands"] = self._command_line
         self.frozen = False
         """Whether the robot's computer stands still: it shows no state and hears no command."""
+        self.leap_ns = 0
+        """By how much the robot's clock was set; its commands' stamps are as wrong as its states'."""
         self.keeps_up: Callable[[int], bool] = lambda stamp_ns: True
         """Whether the processes of the graph have answered a stamp; a busy host is given time."""
         self._given_up = False
@@ -177,15 +181,17 @@ class WatchedRobot(SimBridge):
         with suppress(ConfigError):
             super()._each_second()
 
-    def _build(self, robot: RobotDescription) -> WatchedPlant:
+    def _build(self, robot: RobotDescription, gap: Perturbations) -> WatchedPlant:
         value = self.parameters.value
-        return WatchedPlant(robot, self.gap, value("seed"), value("physics_dt"), value("state_rate_hz"))
+        return WatchedPlant(robot, gap, value("seed"), value("physics_dt"), value("state_rate_hz"))
 
     def _show(self) -> None:
         self.plant.watch.shown[self.plant.stamp_ns] = time.monotonic()
         super()._show()
 
     def _hear(self, msg: JointState) -> None:
+        if self.leap_ns:
+            msg.header.stamp = to_time(max(to_ns(msg.header.stamp) - self.leap_ns, 0))
         if self._command_line.fault is SOUND:
             super()._hear(msg)
         else:

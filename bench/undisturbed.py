@@ -58,9 +58,9 @@ def main() -> int:
     task, seconds, figures = load_task(args.task), 300.0 if args.quick else 3600.0, {}
     for rate_hz in (LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ):
         found = undisturbed(task, seconds, rate_hz, args.seed)
-        figures |= {f"{name}_{rate_hz:.0f}hz": value for name, value in found.items()}
-    for name, value in figures.items():
-        print(f"{name:24s} {value:g}")
+        found = {f"{name}_{rate_hz:.0f}hz": value for name, value in found.items()}
+        print(", ".join(f"{name} {value:g}" for name, value in found.items()), flush=True)
+        figures |= found
     write_result(args.out, figures)
     quiet = all(value == 0 for name, value in figures.items() if name.startswith(("trips", "overrides")))
     return 0 if quiet else 1
