@@ -191,7 +191,7 @@ def test_a_rehearsal_has_a_simulated_robot_and_its_driver(installed: Installed) 
 
 def test_a_real_robot_waits_for_a_person_and_has_no_gap_to_switch(installed: Installed) -> None:
     words = ("hardware:=go2", "interface:=lo", "composed:=false")
-    done = installed.launch("finetune.launch.py", *words, first="learner", count=6)
+    done = installed.launch("finetune.launch.py", *words, first="learner", count=7)
     assert done.returncode == 0, done.stdout
     assert installed.names() == set(NODES) - {"stack", "sim_bridge", "go2_sim", "recorder"}
     assert "autostart: false" in parameters(done, "supervisor-4") and "domain: 0" in parameters(
