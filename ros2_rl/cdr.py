@@ -4,11 +4,13 @@ import struct
 
 import numpy as np
 
-from ros2_rl.robots import NS_PER_S
+from ros2_rl.robots import NS_PER_S, BaseEstimate, ImuReading
 
 _LITTLE, _BIG = struct.Struct("<iI"), struct.Struct(">iI")
-_NUMBERS = 85
-"""Of an Odometry: pose 7, its covariance 36, twist 6, its covariance 36."""
+_ODOMETRY = 85
+"""Numbers of an Odometry: pose 7, its covariance 36, twist 6, its covariance 36."""
+_IMU = 37
+"""Numbers of an Imu: orientation 4, angular velocity 3, acceleration 3, each with 9 of covariance."""
 
 
 def header_stamp(raw: bytes) -> int:
@@ -19,6 +21,18 @@ def header_stamp(raw: bytes) -> int:
 
 def layout_stamp(raw: bytes) -> int:
     """Stamp of a serialised multi-array: the sizes of its dimensions ``sec`` and ``nanosec`` (CDR)."""
+    return _layout(raw)[0]
+
+
+def layout_data(raw: bytes) -> np.ndarray:
+    """The data of a serialised Float32MultiArray (CDR), (N,), float32."""
+    order = "<" if raw[1] & 1 else ">"
+    at = _layout(raw)[1] + 4  # behind the offset of the data
+    return np.frombuffer(raw, order + "f4", struct.unpack_from(order + "I", raw, at)[0], at + 4)
+
+
+def _layout(raw: bytes) -> tuple[int, int]:
+    """Stamp of a serialised multi-array, and where its dimensions end."""
     number = struct.Struct("<I" if raw[1] & 1 else ">I")
     stamp, at = {b"sec": 0, b"nanosec": 0}, 8
     for _ in range(number.unpack_from(raw, 4)[0]):
@@ -29,18 +43,43 @@ def layout_stamp(raw: bytes) -> int:
         if label in stamp:
             stamp[label] = number.unpack_from(raw, at)[0]
         at += 8  # size and stride
-    return stamp[b"sec"] * NS_PER_S + stamp[b"nanosec"]
+    return stamp[b"sec"] * NS_PER_S + stamp[b"nanosec"], at
 
 
 def odometry_numbers(raw: bytes) -> np.ndarray:
     """All numbers of a serialised Odometry (CDR) behind its two frame names, shape (85,)."""
+    return _numbers_behind(raw, 2, _ODOMETRY)
+
+
+def base_estimate(odom: bytes, contacts: np.ndarray) -> BaseEstimate:
+    """The estimate out of a serialised Odometry (CDR) and the contact probabilities, (F,)."""
+    numbers = odometry_numbers(odom)
+    return BaseEstimate(
+        stamp_ns=header_stamp(odom),
+        position=numbers[:3],
+        quat=numbers[[6, 3, 4, 5]],
+        lin_vel=numbers[43:46],
+        ang_vel=numbers[46:49],
+        contacts=contacts,
+        lin_vel_cov=numbers[49:].reshape(6, 6)[:3, :3],
+    )
+
+
+def imu_reading(raw: bytes) -> ImuReading:
+    """What a serialised Imu (CDR) says."""
+    numbers = _numbers_behind(raw, 1, _IMU)
+    return ImuReading(numbers[[3, 0, 1, 2]], numbers[13:16], numbers[25:28])
+
+
+def _numbers_behind(raw: bytes, frames: int, count: int) -> np.ndarray:
+    """``count`` float64 behind a stamp and so many frame names."""
     order = "<" if raw[1] & 1 else ">"
     at = 12
-    for _ in range(2):
+    for _ in range(frames):
         at += -at % 4
         at += 4 + struct.unpack_from(order + "I", raw, at)[0]
     at += -(at - 4) % 8  # alignment counts from behind the four bytes of the encapsulation
-    return np.frombuffer(raw, order + "f8", _NUMBERS, at)
+    return np.frombuffer(raw, order + "f8", count, at)
 
 
 def twist_numbers(raw: bytes) -> np.ndarray:

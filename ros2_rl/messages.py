@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ros2_rl.robots import NS_PER_S, BaseEstimate, JointCommand, RobotState
+from ros2_rl.robots import NS_PER_S, BaseEstimate, ImuReading, JointCommand, RobotState
+
+LEVEL = ImuReading(np.array((1.0, 0.0, 0.0, 0.0)), np.zeros(3), np.array((0.0, 0.0, 9.81)))
+"""A base that is level and at rest."""
 
 
 def to_ns(stamp: Any) -> int:
@@ -33,6 +36,16 @@ def base_estimate(odom: Any, contacts: np.ndarray) -> BaseEstimate:
         ang_vel=np.array((rate.x, rate.y, rate.z)),
         contacts=contacts,
         lin_vel_cov=np.asarray(odom.twist.covariance).reshape(6, 6)[:3, :3],
+    )
+
+
+def imu_reading(imu: Any) -> ImuReading:
+    """What a sensor_msgs/Imu says."""
+    turn, rate, force = imu.orientation, imu.angular_velocity, imu.linear_acceleration
+    return ImuReading(
+        np.array((turn.w, turn.x, turn.y, turn.z)),
+        np.array((rate.x, rate.y, rate.z)),
+        np.array((force.x, force.y, force.z)),
     )
 
 
@@ -83,31 +96,20 @@ class JointOrder:
             msg.header.frame_id,
         )
 
-    def state(self, msg: Any, imu: Any = None) -> RobotState:
+    def state(self, msg: Any, imu: ImuReading = LEVEL) -> RobotState:
         """The robot's state at the stamp of ``msg``; without an IMU its base is level and at rest.
 
         Raises:
             ValueError: as :meth:`sort`.
         """
-        if imu is None:
-            return RobotState(
-                to_ns(msg.header.stamp),
-                self.sort(msg.name, msg.position),
-                self.sort(msg.name, msg.velocity),
-                self.sort(msg.name, msg.effort),
-                quat=np.array((1.0, 0.0, 0.0, 0.0)),
-                gyro=np.zeros(3),
-                accel=np.array((0.0, 0.0, 9.81)),
-            )
-        turn, rate, force = imu.orientation, imu.angular_velocity, imu.linear_acceleration
         return RobotState(
             stamp_ns=to_ns(msg.header.stamp),
             q=self.sort(msg.name, msg.position),
             dq=self.sort(msg.name, msg.velocity),
             tau=self.sort(msg.name, msg.effort),
-            quat=np.array((turn.w, turn.x, turn.y, turn.z)),
-            gyro=np.array((rate.x, rate.y, rate.z)),
-            accel=np.array((force.x, force.y, force.z)),
+            quat=imu.quat,
+            gyro=imu.gyro,
+            accel=imu.accel,
         )
 
 

@@ -15,7 +15,14 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import BatteryState
 from std_msgs.msg import Float32MultiArray
 
-from ros2_rl.cdr import first_status_name, header_stamp, layout_stamp, odometry_numbers, twist_numbers
+from ros2_rl.cdr import (
+    base_estimate,
+    first_status_name,
+    header_stamp,
+    layout_data,
+    layout_stamp,
+    twist_numbers,
+)
 from ros2_rl.nodes.conversions import reliable, status_values
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import BaseEstimate, RobotDescription
@@ -63,23 +70,13 @@ class Hearing:
             self._senses.estimate = self._estimate(odom)
 
     def _estimate(self, odom: bytes) -> BaseEstimate:
-        numbers, stamp_ns = odometry_numbers(odom), header_stamp(odom)
-        contacts = self._contacts.last_raw()
-        # The data are what a multi-array ends with; an estimate without contacts has no standing foot.
-        probability = np.zeros(self._feet)
+        contacts, probability = self._contacts.last_raw(), np.zeros(0)
         if contacts is not None:
             self._senses.contacts_ns = layout_stamp(contacts)
-        if contacts is not None and self._senses.contacts_ns == stamp_ns:
-            probability = np.frombuffer(contacts[-4 * self._feet :], "<f4" if contacts[1] & 1 else ">f4")
-        return BaseEstimate(
-            stamp_ns=stamp_ns,
-            position=numbers[:3],
-            quat=numbers[[6, 3, 4, 5]],
-            lin_vel=numbers[43:46],
-            ang_vel=numbers[46:49],
-            contacts=probability,
-            lin_vel_cov=numbers[49:].reshape(6, 6)[:3, :3],
-        )
+            if self._senses.contacts_ns == header_stamp(odom):
+                probability = layout_data(contacts)
+        # An estimate without contacts has no standing foot.
+        return base_estimate(odom, probability if probability.size == self._feet else np.zeros(self._feet))
 
     def _on_battery(self, msg: BatteryState) -> None:
         """A number that is not known is not finite, by the message's own convention."""

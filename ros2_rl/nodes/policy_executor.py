@@ -40,8 +40,10 @@ _PATIENCE_S = 0.02
 class PolicyExecutor(Node):
     """Topics, stamps and a thread for adapters around :class:`PolicyRuntime`."""
 
-    def __init__(self) -> None:
+    def __init__(self, polled: bool = False) -> None:
+        """``polled``: whoever owns the node calls :meth:`tell` when the robot has its command."""
         super().__init__("policy_executor")
+        self._polled = polled
         self._declare()
         robot, task = load_robot(self._value("robot")), load_task(self._value("task"))
         path = Path(self._value("policy") or task.policy_path)
@@ -60,6 +62,7 @@ class PolicyExecutor(Node):
         self._last_stamp, self._last_targets = -1, JointState()
         self._due = math.inf
         self._step_msg = Float32MultiArray()
+        self._untold: StepRecord | None = None
         self._connect()
         self._inputs = StepInputs(
             self, robot, self._commands, self._lockstep, self.runtime.needs_estimate,
@@ -74,6 +77,12 @@ class PolicyExecutor(Node):
     def left_s(self, now: float) -> float:
         """Wall time until the next control step is due, s; infinite while there are none."""
         return self._due - now if now < self._due + _PATIENCE_S else math.inf
+
+    def tell(self) -> None:
+        """Publish the record of the last control step, if that is still to be done."""
+        record, self._untold = self._untold, None
+        if record is not None:
+            self._publish_step(record)
 
     def close(self) -> None:
         """End the thread that prepares adapters."""
@@ -166,10 +175,12 @@ class PolicyExecutor(Node):
         self._due = time.monotonic() + self.runtime.step_ns / NS_PER_S
         self._pub_targets.publish(self._last_targets)
         self._count(step, stamp_ns, time.perf_counter() - begin)
-        self._publish_step(record)
+        self._untold = record
         if swapped:
             self._since_ns = stamp_ns
             self._announce("active")
+        if not self._polled:
+            self.tell()
 
     def _count(self, step: int, stamp_ns: int, duration_s: float) -> None:
         self._stats.add(step, duration_s, self._memory.running)

@@ -74,8 +74,7 @@ class PolledInput:
 
     def last(self) -> Any | None:
         """The newest message that has come since, deserialised alone; what came before it is let go."""
-        raw = self.last_raw()
-        return None if raw is None else deserialize_message(raw, self._type)
+        return self._deserialised(self.last_raw())
 
     def last_raw(self) -> bytes | None:
         """As :meth:`last`, as it came."""
@@ -86,18 +85,26 @@ class PolledInput:
 
     def at(self, stamp_ns: int) -> Any | None:
         """The message of exactly this stamp, if it is there."""
+        return self._deserialised(self.raw_at(stamp_ns))
+
+    def raw_at(self, stamp_ns: int) -> bytes | None:
+        """As :meth:`at`, as it came."""
         self._drain()
-        for raw in reversed(self._raws):
-            if self._stamp_of(raw) == stamp_ns:
-                return deserialize_message(raw, self._type)
-        return None
+        return next((raw for raw in reversed(self._raws) if self._stamp_of(raw) == stamp_ns), None)
 
     def newest(self, stamp_ns: int, max_age_ns: int) -> Any | None:
         """The message of this stamp, or else the newest one if it is not older than ``max_age_ns``."""
-        message = self.at(stamp_ns)
-        if message is None and self._raws and stamp_ns - self._stamp_of(self._raws[-1]) <= max_age_ns:
-            message = deserialize_message(self._raws[-1], self._type)
-        return message
+        return self._deserialised(self.newest_raw(stamp_ns, max_age_ns))
+
+    def newest_raw(self, stamp_ns: int, max_age_ns: int) -> bytes | None:
+        """As :meth:`newest`, as it came."""
+        raw = self.raw_at(stamp_ns)
+        if raw is None and self._raws and stamp_ns - self._stamp_of(self._raws[-1]) <= max_age_ns:
+            raw = self._raws[-1]
+        return raw
+
+    def _deserialised(self, raw: bytes | None) -> Any | None:
+        return None if raw is None else deserialize_message(raw, self._type)
 
     def _drain(self) -> None:
         with self._subscription.handle:

@@ -11,7 +11,7 @@ it outlives whatever happens here.
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from rclpy.executors import Executor, SingleThreadedExecutor
@@ -43,7 +43,7 @@ class Poller:
     """Hands over messages as they come, round after round, without a wait set."""
 
     def __init__(self) -> None:
-        self._subscriptions: list[Subscription] = []
+        self._errands: list[Callable[[], bool | None]] = []
         self._simulators: list[SimBridge] = []
         self._paced: list[SimBridge | PolicyExecutor] = []
         self._first: Executor | None = None
@@ -77,28 +77,52 @@ class Poller:
         for node, executor in zip(nodes, executors, strict=True):
             executor.add_node(node)
         self._first, self._others = executors[0], deque(executors[1:])
-        self._subscriptions = [s for node in nodes for s in node.subscriptions]
         self._simulators = [node for node in nodes if isinstance(node, SimBridge)]
+        self._errands = self._in_order(nodes)
         self._paced = [*self._simulators] or [node for node in nodes if isinstance(node, PolicyExecutor)]
         self._clear_s = _CLEAR_S if self._simulators else _CLEAR_STEP_S
         if any(node.lockstep for node in self._simulators):
             self._turn_s = _LOCKSTEP_TURN_S
 
-    def _round(self) -> bool:
-        """One look at every topic; whether anything was there."""
+    def _in_order(self, nodes: list[Node]) -> list[Callable[[], bool | None]]:
+        """What a round does: the way from a state to the policy's command without a stop, then the rest."""
+        pilots = [node for node in nodes if isinstance(node, PolicyExecutor)]
+        way = nodes[: nodes.index(pilots[0]) + 1]
+        return [
+            self._simulate,
+            *_served([*way, nodes[0]]),  # the supervisor again: there is a target now
+            self._simulate,
+            *(pilot.tell for pilot in pilots),
+            *_served(nodes[len(way) :]),
+        ]
+
+    def _simulate(self) -> None:
         for simulator in self._simulators:
             simulator.poll()
+
+    def _round(self) -> bool:
+        """One look at every topic; whether anything was there."""
         busy = False
-        for subscription in self._subscriptions:
-            group = subscription.callback_group
-            if isinstance(group, Gate) and not group.open:
-                continue
-            with subscription.handle:
-                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
-            if taken is not None:
-                subscription.callback(taken[0])
-                busy = True
+        for errand in self._errands:
+            busy = bool(errand()) or busy
         return busy
+
+
+def _served(nodes: list[Node]) -> Iterator[Callable[[], bool]]:
+    """An errand for every topic of the nodes."""
+    return (partial(_serve, subscription) for node in nodes for subscription in node.subscriptions)
+
+
+def _serve(subscription: Subscription) -> bool:
+    """Hand over a message if there is one; whether there was."""
+    group = subscription.callback_group
+    if isinstance(group, Gate) and not group.open:
+        return False
+    with subscription.handle:
+        taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+    if taken is not None:
+        subscription.callback(taken[0])
+    return taken is not None
 
 
 def main(args: list[str] | None = None) -> int:
@@ -107,7 +131,7 @@ def main(args: list[str] | None = None) -> int:
     factories: list[Callable[[], Node]] = [
         SupervisorNode,
         StateEstimator,
-        PolicyExecutor,
+        partial(PolicyExecutor, polled=True),
         Practice,
         HealthMonitor,
     ]

@@ -6,7 +6,8 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
 
-from ros2_rl.nodes.conversions import JointOrder, to_ns
+from ros2_rl.cdr import imu_reading
+from ros2_rl.messages import LEVEL, JointOrder, to_ns
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import RobotDescription, RobotState
 
@@ -37,15 +38,16 @@ class StateInput:
         joints = self._pending
         if joints is None:
             return
-        imu = None
+        reading = LEVEL
         if self._imu is not None:
-            imu = self._imu.at(to_ns(joints.header.stamp))
-            self._gate.open = imu is None
-            if imu is None:
+            raw = self._imu.raw_at(to_ns(joints.header.stamp))
+            self._gate.open = raw is None
+            if raw is None:
                 return
+            reading = imu_reading(raw)
         self._pending = None
         try:
-            state = self._order.state(joints, imu)
+            state = self._order.state(joints, reading)
         except ValueError as error:
             self._node.get_logger().error(
                 f"A state is dropped, {error}: the driver's joints must be those of the robot.",

@@ -16,8 +16,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float32MultiArray
 
-from ros2_rl.cdr import header_stamp, layout_stamp
-from ros2_rl.messages import base_estimate, to_ns
+from ros2_rl.cdr import base_estimate, header_stamp, imu_reading, layout_data, layout_stamp
+from ros2_rl.messages import to_ns
 from ros2_rl.nodes.conversions import JointOrder, reliable
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.policy.schedule import CommandInbox
@@ -100,14 +100,14 @@ class StepInputs:
 
     def _state(self, stamp_ns: int) -> RobotState | None:
         if self.lockstep:
-            joints, imu = self._joints.at(stamp_ns), self._imu.at(stamp_ns)
+            joints, imu = self._joints.at(stamp_ns), self._imu.raw_at(stamp_ns)
         else:
             joints = deserialize_message(self._trigger, JointState)
-            imu = self._imu.newest(stamp_ns, IMU_MAX_AGE_NS)
+            imu = self._imu.newest_raw(stamp_ns, IMU_MAX_AGE_NS)
         if joints is None or imu is None:
             return None
         try:
-            return self._order.state(joints, imu)
+            return self._order.state(joints, imu_reading(imu))
         except ValueError as error:
             self._node.get_logger().error(
                 f"A state is dropped, {error}: the driver's joints must be those of the robot.",
@@ -117,14 +117,17 @@ class StepInputs:
 
     def _estimate(self, stamp_ns: int) -> BaseEstimate | None:
         if self.lockstep:
-            odom = deserialize_message(self._trigger, Odometry)
-            contacts = self._contacts.at(stamp_ns)
+            odom: bytes | None = self._trigger
+            contacts = self._contacts.raw_at(stamp_ns)
         else:
-            odom = self._odom.newest(stamp_ns, ESTIMATE_MAX_AGE_NS)
-            contacts = self._contacts.newest(stamp_ns, ESTIMATE_MAX_AGE_NS)
-        if odom is None or contacts is None or len(contacts.data) < self._num_feet:
+            odom = self._odom.newest_raw(stamp_ns, ESTIMATE_MAX_AGE_NS)
+            contacts = self._contacts.newest_raw(stamp_ns, ESTIMATE_MAX_AGE_NS)
+        if odom is None or contacts is None:
             return None
-        return base_estimate(odom, np.asarray(contacts.data, dtype=float)[: self._num_feet])
+        probability = layout_data(contacts).astype(float)
+        return (
+            base_estimate(odom, probability[: self._num_feet]) if probability.size >= self._num_feet else None
+        )
 
     def _command(self, stamp_ns: int, give_up: bool) -> np.ndarray | None:
         for msg in self._cmd_vel.take():

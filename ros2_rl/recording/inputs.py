@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ros2_rl.cdr import header_stamp, layout_stamp
-from ros2_rl.messages import FootOrder, JointOrder
+from ros2_rl.messages import FootOrder, JointOrder, imu_reading
 from ros2_rl.recording.decode import Decoder
 from ros2_rl.recording.reader import Bag
 from ros2_rl.recording.writer import Message
@@ -72,7 +72,7 @@ class States:
             self.dropped += 1
             return None
         try:
-            state = self._joint_order.state(joints, imu)
+            state = self._joint_order.state(joints, imu_reading(imu))
         except ValueError:
             self.dropped += 1
             return None

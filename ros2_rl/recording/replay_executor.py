@@ -13,7 +13,7 @@ import numpy as np
 from ros2_rl.cdr import header_stamp, layout_stamp
 from ros2_rl.errors import ContractError, RecordError
 from ros2_rl.learning.phase import Phase
-from ros2_rl.messages import JointOrder, base_estimate, status_values, to_ns
+from ros2_rl.messages import JointOrder, base_estimate, imu_reading, status_values, to_ns
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.runtime import PolicyFault, PolicyRuntime
 from ros2_rl.policy.schedule import CommandInbox, MemoryGuard, NoiseSchedule
@@ -141,7 +141,7 @@ class ExecutorReplay:
     def _state(self, stamp_ns: int) -> RobotState | None:
         joints = self._windows["joint_states"].at(stamp_ns)
         imu = self._windows["imu/data"].newest(stamp_ns, _IMU_MAX_AGE_NS)
-        return None if joints is None or imu is None else self._order.state(joints, imu)
+        return None if joints is None or imu is None else self._order.state(joints, imu_reading(imu))
 
     def _estimate(self, stamp_ns: int) -> BaseEstimate | None:
         odom = self._windows["odom"].newest(stamp_ns, _ESTIMATE_MAX_AGE_NS)

@@ -4,6 +4,7 @@ from ros2_rl.robots.description import GainSet, RobotDescription, load_robot
 from ros2_rl.robots.types import (
     NS_PER_S,
     BaseEstimate,
+    ImuReading,
     JointCommand,
     MotorCommand,
     RobotState,
@@ -16,6 +17,7 @@ __all__ = [
     "NS_PER_S",
     "BaseEstimate",
     "GainSet",
+    "ImuReading",
     "JointCommand",
     "MotorCommand",
     "RobotDescription",

@@ -4,10 +4,19 @@ Arrays are in robot order (see ``docs/architecture.md``), SI units, float64.
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 NS_PER_S = 1_000_000_000
+
+
+class ImuReading(NamedTuple):
+    """One sample of the inertial sensor, as in :class:`RobotState`."""
+
+    quat: np.ndarray
+    gyro: np.ndarray
+    accel: np.ndarray
 
 
 @dataclass(slots=True)

@@ -8,9 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nav_msgs.msg import Odometry
 from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Imu
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
-from ros2_rl.cdr import first_status_name, header_stamp, layout_stamp, odometry_numbers, twist_numbers
+from ros2_rl import messages
+from ros2_rl.cdr import (
+    first_status_name,
+    header_stamp,
+    imu_reading,
+    layout_data,
+    layout_stamp,
+    odometry_numbers,
+    twist_numbers,
+)
 from ros2_rl.nodes.conversions import to_time
 
 stamps = st.integers(0, 2**31 * 10**9 - 1)
@@ -35,7 +45,8 @@ def test_the_stamp_of_a_layout(stamp_ns: int, before: list[str], after: list[str
     ]
     msg = Float32MultiArray(data=[1.0, 2.0])
     msg.layout.dim = [MultiArrayDimension(label=label, size=size, stride=7) for label, size in sizes]
-    assert layout_stamp(serialize_message(msg)) == stamp_ns
+    raw = serialize_message(msg)
+    assert layout_stamp(raw) == stamp_ns and layout_data(raw).tolist() == [1.0, 2.0]
 
 
 def test_a_layout_without_a_stamp_has_stamp_zero() -> None:
@@ -55,6 +66,17 @@ def test_the_numbers_of_a_serialised_odometry(frames):
     assert numbers[0] == 1.5 and numbers[6] == 0.25 and numbers[44] == -2.0 and numbers[48] == 7.0
     assert numbers[7:43].tolist() == list(range(36)) and numbers[49:].tolist() == list(range(100, 136))
     assert header_stamp(raw) == 3_020_000_000
+
+
+@pytest.mark.parametrize("frame", ["", "x", "base", "base_link", "imu_frame"])
+def test_a_serialised_imu_is_read_as_its_message_is(frame):
+    msg = Imu()
+    msg.header.frame_id, msg.header.stamp.sec = frame, 3
+    msg.orientation.w, msg.orientation.x, msg.orientation.z = 0.5, 0.25, -0.75
+    msg.angular_velocity.y, msg.linear_acceleration.z = 1.5, 9.81
+    msg.orientation_covariance, msg.linear_acceleration_covariance = np.full(9, 7.0), np.full(9, 8.0)
+    read, known = imu_reading(serialize_message(msg)), messages.imu_reading(msg)
+    assert all((one == other).all() for one, other in zip(read, known, strict=True))
 
 
 @pytest.mark.parametrize("frame", ["", "x", "base", "base_link"])
