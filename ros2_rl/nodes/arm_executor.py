@@ -1,0 +1,172 @@
+"""Node ``arm_executor``: runs an arm's episodes; a person's velocities become actions, these joint targets.
+
+While nobody drives the arm stays where it is. With ``demos_dir`` every episode that a person brings to
+success is kept as a demonstration; once there are as many as asked for the node ends with status 0.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import TwistStamped
+from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.manipulation.demos import DemoWriter
+from ros2_rl.manipulation.episode import Episodes, Note, Stage
+from ros2_rl.manipulation.observation import Observation
+from ros2_rl.manipulation.poses import ScenePoses
+from ros2_rl.manipulation.task import load_arm_task
+from ros2_rl.nodes._main import run
+from ros2_rl.nodes.arm_input import ArmInput
+from ros2_rl.nodes.arm_topics import EPISODE
+from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values, to_ns, to_time
+from ros2_rl.policy.schedule import DriverSchedule, MemoryGuard
+from ros2_rl.robots import RobotState, load_robot
+from ros2_rl.safety.config import load_safety
+from ros2_rl.tasks.clock import STEP_NS
+from ros2_rl.tasks.steering import FRESH_NS
+
+_FAREWELL_S = 0.5
+"""So long the node goes on after the last demonstration, so that everybody hears of it, wall time, s."""
+
+
+class ArmExecutor(Node):
+    """Publishes ``policy/targets`` and ``task/episode``."""
+
+    def __init__(self) -> None:
+        super().__init__("arm_executor")
+        self._declare()
+        robot, self._task = load_robot(self._value("robot")), load_arm_task(self._value("task"))
+        box = load_safety(robot.name).guards.workspace
+        if box is None or self._task.robot != robot.name:
+            task = self._task
+            raise ConfigError(f"The task '{task.name}' is one of the robot {task.robot}; choose it.")
+        low, high = np.array(box.low), np.array(box.high)
+        self._episodes = Episodes(robot, self._task, low, high, self._value("seed"), STEP_NS / 1e9)
+        folder = self._value("demos_dir")
+        self._demos = DemoWriter(Path(folder), self._task) if folder else None
+        self._memory, self._driver = MemoryGuard(), DriverSchedule()
+        self._velocity, self._heard_ns, self._stamp_ns = np.zeros(3), -FRESH_NS - 1, 0
+        self._asked_ns = -1
+        self._pending: tuple[RobotState, ScenePoses] | None = None
+        self._every_ns = round(self._task.step_dt * 1e9)
+        self._outcomes: dict[str, int] = {}
+        self._end_s = 0.0
+        self._joints = list(robot.joints)
+        self._targets = self.create_publisher(JointState, "policy/targets", reliable(1))
+        self._notes = self.create_publisher(DiagnosticStatus, EPISODE, reliable(10, latched=True))
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self.create_subscription(
+            DiagnosticStatus, "supervisor/state", self._on_supervisor, reliable(100, latched=True)
+        )
+        self.create_subscription(TwistStamped, "teleop/cmd_vel", self._on_velocity, reliable(1))
+        self._input = ArmInput(self, robot, self._task, STEP_NS, self._on_input)
+        self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _declare(self) -> None:
+        count = [IntegerRange(from_value=1, to_value=100_000, step=1)]
+        for name, default, text, span in (
+            ("robot", "arm", "robot in config/robots", []),
+            ("task", "reach", "task of that robot in config/tasks", []),
+            ("seed", 0, "seed of where the tool begins", []),
+            ("lockstep", False, "wait for the velocity of a person who drives, at every action", []),
+            ("demos_dir", "", "folder for demonstrations; empty: none are kept", []),
+            ("demos", 20, "demonstrations after which the node ends", count),
+        ):
+            descriptor = ParameterDescriptor(description=text, integer_range=span, read_only=True)
+            self.declare_parameter(name, default, descriptor)
+
+    def _value(self, name: str):
+        return self.get_parameter(name).value
+
+    # ---- what comes in
+
+    def _on_supervisor(self, msg: DiagnosticStatus) -> None:
+        values = status_values(msg)
+        self._memory.on_mode(msg.message, int(values.get("policy_from_ns", 0)))
+        self._driver.announce(int(values.get("human_from_ns", 0)), int(values.get("human_until_ns", 0)))
+
+    def _on_velocity(self, msg: TwistStamped) -> None:
+        """A person's velocity of the tool, m/s, axes of the base; it holds for half a second."""
+        asked = msg.twist.linear
+        self._velocity, self._heard_ns = np.array((asked.x, asked.y, asked.z)), self._stamp_ns
+        self._asked_ns = to_ns(msg.header.stamp)
+        if self._pending is not None:
+            self._on_input(*self._pending)
+
+    def _waits(self, stamp_ns: int) -> bool:
+        """In lockstep, whether a person who drives has not yet answered what there is to see."""
+        due = self._value("lockstep") and self._episodes.stage is Stage.RUN and stamp_ns % self._every_ns == 0
+        return due and self._driver.at(stamp_ns) and self._asked_ns < stamp_ns
+
+    def _on_input(self, state: RobotState, scene: ScenePoses) -> None:
+        self._stamp_ns = state.stamp_ns
+        self._pending = (state, scene) if self._waits(state.stamp_ns) else None
+        if self._pending is not None:
+            return
+        self._memory.resets_at(state.stamp_ns)
+        target = self._episodes.tick(state, scene, self._memory.running, self._act)
+        self._targets.publish(command_msg(target, self._joints))
+        notes, self._episodes.notes = self._episodes.notes, []
+        for note in notes:
+            self._tell(note)
+        transitions, self._episodes.transitions = self._episodes.transitions, []
+        for transition in transitions:
+            if self._demos is not None:
+                self._demos.add(transition)
+
+    def _act(self, seen: Observation) -> tuple[np.ndarray, str]:
+        label = "human" if self._driver.at(seen.stamp_ns) else "policy"
+        fresh = 0 <= seen.stamp_ns - self._heard_ns <= FRESH_NS
+        if label == "policy" or not fresh or not np.isfinite(self._velocity).all():
+            return np.zeros(len(self._task.axes)), label
+        return (self._velocity * self._task.step_dt / self._task.reach)[self._task.axes], label
+
+    # ---- what goes out
+
+    def _tell(self, note: Note) -> None:
+        msg = status_msg(
+            EPISODE, str(note.stage), number=note.number, stamp_ns=note.stamp_ns, outcome=note.outcome
+        )
+        if note.layout_ns:
+            msg.values.append(KeyValue(key="layout_ns", value=str(note.layout_ns)))
+        self._notes.publish(msg)
+        if note.stage == "lift" and note.outcome:
+            self._outcomes[note.outcome] = self._outcomes.get(note.outcome, 0) + 1
+
+    def _each_second(self) -> None:
+        kept = 0 if self._demos is None else self._demos.written
+        counted = self._outcomes
+        waits = "" if self._stamp_ns else "waits for joint_states and scene/goal"
+        level = DiagnosticStatus.WARN if self._input.missed else DiagnosticStatus.OK
+        text = waits or ("poses were missing" if self._input.missed else f"episode {self._episodes.number}")
+        status = status_msg(
+            "arm_executor",
+            text,
+            level,
+            demos=kept,
+            missed=self._input.missed,
+            success=counted.get("success", 0),
+            time_limit=counted.get("time limit", 0),
+        )
+        msg = DiagnosticArray(status=[status])
+        msg.header.stamp = to_time(self._stamp_ns)
+        self._diagnostics.publish(msg)
+        if self._demos is not None and kept >= self._value("demos"):
+            self._end_s = self._end_s or time.monotonic() + _FAREWELL_S
+            if time.monotonic() >= self._end_s:
+                raise SystemExit(0)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``ros2 run ros2_rl arm_executor``."""
+    return run(ArmExecutor, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

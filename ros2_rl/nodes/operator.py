@@ -1,0 +1,126 @@
+"""Node ``operator``: the scripted person in front of an arm, on a person's own topics and services."""
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.manipulation.episode import Stage
+from ros2_rl.manipulation.kinematics import ToolKinematics
+from ros2_rl.manipulation.observation import Observer
+from ros2_rl.manipulation.operator import Character, ScriptedOperator
+from ros2_rl.manipulation.poses import ScenePoses
+from ros2_rl.manipulation.task import load_arm_task
+from ros2_rl.nodes._main import run
+from ros2_rl.nodes.arm_input import ArmInput
+from ros2_rl.nodes.arm_topics import EPISODE
+from ros2_rl.nodes.asking import Asking
+from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, to_time
+from ros2_rl.robots import RobotState, load_robot
+from ros2_rl.tasks.clock import STEP_NS
+from ros2_rl.teleop.config import REQUESTS
+from ros2_rl.teleop.intent import Intent
+
+
+class Operator(Node):
+    """Publishes ``teleop/cmd_vel`` and asks ``supervisor/take_over`` and ``supervisor/give_back``."""
+
+    def __init__(self) -> None:
+        super().__init__("operator")
+        self._declare()
+        robot, task = load_robot(self._value("robot")), load_arm_task(self._value("task"))
+        if task.robot != robot.name:
+            raise ConfigError(f"The task '{task.name}' is one of the robot {task.robot}; choose it.")
+        character = Character(
+            reaction_s=self._value("reaction_s"), noise=self._value("noise"), always=self._value("always")
+        )
+        self._operator = ScriptedOperator(task, self._value("seed"), character)
+        self._observer, self._kinematics = Observer(robot), ToolKinematics(robot)
+        self._order, self._frame = JointOrder(robot.joints), robot.base_link
+        self._every_ns = round(task.step_dt * 1e9)
+        self._target: np.ndarray | None = None
+        self._stage, self._asking = "", Asking(self, self._answered)
+        self._stamp_ns = 0
+        self._commands = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self.create_subscription(JointState, "policy/targets", self._on_target, reliable(1))
+        self.create_subscription(DiagnosticStatus, EPISODE, self._on_episode, reliable(10, latched=True))
+        self._input = ArmInput(self, robot, task, STEP_NS, self._on_input)
+        self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _declare(self) -> None:
+        default = Character()
+        for name, value, text, most in (
+            ("robot", "arm", "robot in config/robots", None),
+            ("task", "reach", "task of that robot in config/tasks", None),
+            ("seed", 0, "seed of its unsteadiness", None),
+            ("always", False, "drive from the first step to the last: demonstrate", None),
+            ("reaction_s", default.reaction_s, "from seeing trouble to acting, s", 5.0),
+            ("noise", default.noise, "unsteadiness of its hand, share of full deflection", 1.0),
+        ):
+            span = [] if most is None else [FloatingPointRange(from_value=0.0, to_value=most)]
+            descriptor = ParameterDescriptor(description=text, floating_point_range=span, read_only=True)
+            self.declare_parameter(name, value, descriptor)
+
+    def _value(self, name: str):
+        return self.get_parameter(name).value
+
+    # ---- what comes in
+
+    def _on_target(self, msg: JointState) -> None:
+        """Where the arm is being led to; what cannot be read is as if nobody led it anywhere."""
+        try:
+            target = self._order.command(msg).q
+        except ValueError:
+            self._target = None
+            return
+        self._target = target if np.isfinite(target).all() else None
+
+    def _on_episode(self, msg: DiagnosticStatus) -> None:
+        if msg.message == Stage.RUN and self._stage != Stage.RUN:
+            self._operator.begin()
+        elif msg.message != Stage.RUN and self._stage == Stage.RUN:
+            self._follow(self._operator.rest())
+        self._stage = msg.message
+
+    def _on_input(self, state: RobotState, scene: ScenePoses) -> None:
+        self._stamp_ns = state.stamp_ns
+        self._kinematics.update(state.q if self._target is None else self._target)
+        seen = self._observer.observe(state, scene, self._kinematics.position)
+        if self._stage == Stage.RUN and state.stamp_ns % self._every_ns == 0:
+            self._follow(self._operator.watch(seen))
+
+    # ---- what goes out
+
+    def _follow(self, intent: Intent) -> None:
+        if intent.velocity is not None:
+            msg = TwistStamped()
+            msg.header.stamp, msg.header.frame_id = to_time(self._stamp_ns), self._frame
+            msg.twist.linear.x, msg.twist.linear.y, msg.twist.linear.z = intent.velocity.tolist()
+            self._commands.publish(msg)
+        for request in intent.requests:
+            self._asking.ask(REQUESTS[request])
+
+    def _answered(self, service: str, answer: str) -> None:
+        self.get_logger().info(f"{service}: {answer}")
+
+    def _each_second(self) -> None:
+        operator = self._operator
+        text = "drives" if operator.driving else "watches"
+        status = status_msg("operator", f"scripted: {text}", interventions=operator.interventions)
+        msg = DiagnosticArray(status=[status])
+        msg.header.stamp = to_time(self._stamp_ns)
+        self._diagnostics.publish(msg)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``ros2 run ros2_rl operator``."""
+    return run(Operator, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
