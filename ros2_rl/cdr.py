@@ -79,7 +79,8 @@ def _numbers_behind(raw: bytes, frames: int, count: int) -> np.ndarray:
         at += -at % 4
         at += 4 + struct.unpack_from(order + "I", raw, at)[0]
     at += -(at - 4) % 8  # alignment counts from behind the four bytes of the encapsulation
-    return np.frombuffer(raw, order + "f8", count, at)
+    # A copy is aligned: numpy adds in another order where numbers are not, and a replay would differ.
+    return np.frombuffer(raw, order + "f8", count, at).astype(float)
 
 
 def twist_numbers(raw: bytes) -> np.ndarray:

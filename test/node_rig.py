@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from std_srvs.srv import Trigger
 
 from ros2_rl.nodes.conversions import reliable, status_values
 
@@ -53,6 +54,14 @@ class NodeRig:
     def wait_for_writers(self, *topics: str) -> None:
         for topic in topics:
             self.wait(lambda topic=topic: self.node.count_publishers(topic), f"a writer of {topic}")
+
+    def call(self, service: str) -> Trigger.Response:
+        """The answer of a service."""
+        client = self.node.create_client(Trigger, service)
+        self.wait(client.service_is_ready, service)
+        future = client.call_async(Trigger.Request())
+        self.wait(future.done, f"an answer of {service}")
+        return future.result()
 
     def close(self) -> tuple[int, str]:
         """End both; the exit status of the node and what it said on stderr."""

@@ -36,6 +36,7 @@ _LEARNING = (
 _DRIVING = (
     ("Take over", "supervisor/take_over", "you drive the base policy; it stands when you do not steer"),
     ("Give back", "supervisor/give_back", "the adapted policy goes on"),
+    ("Next command", "practice/next_command", "practice leaves its command for another one"),
     ("Success", "learner/judge_success", "what it has just done was good"),
     ("Not good", "learner/judge_not_good", "what it has just done was not good"),
     ("Failure", "learner/judge_failure", "what it has just done must not happen"),

@@ -17,6 +17,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
+from std_srvs.srv import Trigger
 
 from ros2_rl.cdr import header_stamp
 from ros2_rl.errors import ConfigError
@@ -83,7 +84,18 @@ class Practice(Node):
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_mode, reliable(100, True))
         self.create_subscription(TwistStamped, "teleop/cmd_vel", self._on_person, reliable(1))
         self.create_subscription(Odometry, "odom", self._on_odom, qos_profile_sensor_data, raw=True)
+        self.create_service(Trigger, "practice/next_command", self._on_next)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _on_next(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """A person wants to see another command; an evaluation asks for the same of everybody."""
+        response.success = self._phase.name == TRAIN
+        if response.success:
+            self._practice.skip()
+        response.message = (
+            "on to the next command" if response.success else f"not while it is {self._phase.name}"
+        )
+        return response
 
     def _on_phase(self, phase: Phase) -> None:
         self._phases.announce(phase)

@@ -88,10 +88,12 @@ class Poller:
         """What a round does: the way from a state to the policy's command without a stop, then the rest."""
         pilots = [node for node in nodes if isinstance(node, PolicyExecutor)]
         way = nodes[: nodes.index(pilots[0]) + 1]
+        # In lockstep a new state waits for the next round, in which everybody sees it.
+        hurried = [] if any(node.lockstep for node in self._simulators) else [self._simulate]
         return [
             self._simulate,
             *_served([*way, nodes[0]]),  # the supervisor again: there is a target now
-            self._simulate,
+            *hurried,
             *(pilot.tell for pilot in pilots),
             *_served(nodes[len(way) :]),
         ]
@@ -114,15 +116,19 @@ def _served(nodes: list[Node]) -> Iterator[Callable[[], bool]]:
 
 
 def _serve(subscription: Subscription) -> bool:
-    """Hand over a message if there is one; whether there was."""
-    group = subscription.callback_group
-    if isinstance(group, Gate) and not group.open:
-        return False
-    with subscription.handle:
-        taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
-    if taken is not None:
+    """Hand over all messages that are there; whether there were any.
+
+    All, since an executor may have served one node before the others: who is behind catches up at once.
+    """
+    group, busy = subscription.callback_group, False
+    while not isinstance(group, Gate) or group.open:
+        with subscription.handle:
+            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        if taken is None:
+            break
         subscription.callback(taken[0])
-    return taken is not None
+        busy = True
+    return busy
 
 
 def main(args: list[str] | None = None) -> int:

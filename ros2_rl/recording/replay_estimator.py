@@ -14,6 +14,8 @@ from ros2_rl.recording.settings import RunSettings
 from ros2_rl.robots import BaseEstimate
 
 _AXES = ("x", "y", "z")
+_RECENT = 64
+"""Estimates that are kept: an ``odom`` may come after the state that follows its own."""
 _QUANTITIES = {
     "position": _AXES,
     "quat": ("w", "x", "y", "z"),
@@ -52,14 +54,16 @@ def _pairs(bag: Bag, estimator: Estimator) -> Iterator[tuple[BaseEstimate, BaseE
     """Recorded and replayed estimate of every ``odom``; None where its state is not in the record."""
     join, decoder = States(bag, RunSettings(bag).robot()), Decoder(bag)
     odom, contacts = bag.full_name("odom"), bag.full_name("contacts")
-    newest: BaseEstimate | None = None
+    recent: dict[int, BaseEstimate] = {}
     last = np.zeros(len(RunSettings(bag).robot().feet))
     for message in bag.messages([*join.topics, odom, contacts]):
         if message.topic == contacts:
             last = np.asarray(decoder.decode(message).data, dtype=np.float32)
         elif message.topic == odom:
             recorded = base_estimate(decoder.decode(message), last)
-            yield recorded, newest if newest is not None and newest.stamp_ns == recorded.stamp_ns else None
-        else:
-            state = join.take(message)
-            newest = newest if state is None else estimator.update(state)
+            yield recorded, recent.pop(recorded.stamp_ns, None)
+        elif (state := join.take(message)) is not None:
+            estimate = estimator.update(state)
+            recent[estimate.stamp_ns] = estimate
+            if len(recent) > _RECENT:
+                del recent[next(iter(recent))]

@@ -68,6 +68,11 @@ class PracticeCommands:
         self._seed = seed
         self._centre: np.ndarray | None = None
         self._outside = False
+        self._skipped = 0
+
+    def skip(self) -> None:
+        """Leave the present practice command for the next one."""
+        self._skipped += 1
 
     @property
     def returning(self) -> bool:
@@ -87,7 +92,7 @@ class PracticeCommands:
             return np.zeros(3)
         if estimate is not None and self._must_return(estimate):
             return self._homeward(estimate)
-        return self._practice(phase.seed, since // self._resample_steps)
+        return self._practice(phase.seed, since // self._resample_steps + self._skipped)
 
     def _practice(self, seed: int, index: int) -> np.ndarray:
         rng = np.random.default_rng((self._seed, seed, index))

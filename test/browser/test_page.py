@@ -54,6 +54,8 @@ def test_the_page_loads_the_robot_moves_and_stop_stops(page: Page) -> None:
     before, end = picture(page), time.monotonic() + PATIENCE_MS / 1000
     while picture(page) == before:
         assert time.monotonic() < end, "nothing moves"
+    page.get_by_role("button", name="Next command", exact=True).click()
+    page.get_by_text("practice/next_command:").wait_for()
     page.get_by_role("button", name="STOP", exact=True).click()
     page.get_by_role("heading", name="ESTOP").wait_for()
     page.get_by_role("button", name="Arm", exact=True).click()

@@ -7,7 +7,6 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_rig import NodeRig
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension, UInt8MultiArray
-from std_srvs.srv import Trigger
 
 from ros2_rl.learning.phase import EVALUATE, Phase
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
@@ -49,13 +48,6 @@ class LearnerRig(NodeRig):
 
     def _on_adapter(self, msg):
         self.adapters.append(Adapter.from_bytes(bytes(msg.data)))
-
-    def call(self, service: str) -> Trigger.Response:
-        client = self.node.create_client(Trigger, service)
-        self.wait(client.service_is_ready, service)
-        future = client.call_async(Trigger.Request())
-        self.wait(future.done, f"answer of {service}")
-        return future.result()
 
 
 @pytest.fixture

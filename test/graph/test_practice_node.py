@@ -106,6 +106,18 @@ def test_phases_begin_at_their_stamps(robot: FakeRobot) -> None:
     assert all(len(set(map(str, answers))) == 1 for answers in robot.commands.values())
 
 
+def test_a_person_asks_for_the_next_command() -> None:
+    robot = FakeRobot("-p", "seed:=5")
+    present = robot.ask(START_NS)
+    assert robot.call("practice/next_command").success
+    assert (robot.ask(START_NS + STEP_NS) != present).any()
+    robot.announce(Phase(EVALUATE, START_NS + 2 * STEP_NS, seed=7, episodes=3))
+    robot.wait(lambda: robot.diagnostics[2].get("announced") == EVALUATE, "the phase")
+    robot.ask(START_NS + 2 * STEP_NS)
+    assert not robot.call("practice/next_command").success, "an evaluation is the same for everybody"
+    assert robot.close()[0] == 0
+
+
 def test_a_person_steers_and_practice_goes_on_when_they_stop() -> None:
     robot = FakeRobot("-p", "seed:=5")
     person = robot.node.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))

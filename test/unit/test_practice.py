@@ -50,6 +50,15 @@ def test_commands_follow_from_phase_seed_and_step_alone():
         np.testing.assert_array_equal(forwards, backwards[::-1])
 
 
+def test_a_skipped_command_is_followed_by_the_one_that_was_to_come():
+    practice, other = PracticeCommands(RANGES), PracticeCommands(RANGES)
+    present, coming = (practice.command(step, TRAINING, None) for step in (0, 200))
+    other.skip()
+    assert (other.command(0, TRAINING, None) == coming).all() and (coming != present).any()
+    same = evaluation(2)
+    assert (other.command(400, same, None) == practice.command(400, same, None)).all()
+
+
 def test_another_seed_asks_for_something_else():
     ask = [PracticeCommands(RANGES, seed=seed).command(0, TRAINING, None) for seed in range(8)]
     assert len({tuple(command) for command in ask}) > 4
