@@ -17,7 +17,7 @@ _CALM_S, _RETURN_S = 0.4, 300.0
 """Robot time under the policy before a fault; longest wall time until the robot walks again."""
 _LATE_S = 30.0
 """Wall time after which a fault is taken to be over, whatever robot time says."""
-_WATCHDOGS = ("state silence", "target silence")
+_WATCHDOGS = ("state silence", "lasting state silence", "target silence")
 _REPEATS = 0.02
 """Robot time that the graph itself takes to carry a message, s."""
 

@@ -63,11 +63,11 @@ class SupervisorNode(Node):
         self._events = EventWriter(Path(folder)) if folder else None
         self._happened = 0
         self._heard, self._tick_at = False, time.perf_counter()
+        self._lockstep, self._shown_ns = lockstep, -1
         self._quiet = self._waited = self._rivalled = 0
         period = 0.25 if lockstep else 0.01
-        silence = self._value("lockstep_timeout_s") if lockstep else self._rules.state_silence.after_s
-        self._patience = max(round(silence / period), 1)
-        self._silence_s = silence
+        self._silences = self._watchdogs(lockstep, period)
+        self._patience = max(self._silences)
         self._learner_quiet = -1
         self._connect(robot, period)
         self._take_residual_limit(config.residual.limit_deg)
@@ -143,6 +143,17 @@ class SupervisorNode(Node):
             autostart=self._value("autostart"),
         )
 
+    def _watchdogs(self, lockstep: bool, period: float) -> dict[int, Verdict]:
+        """What silence of the robot leads to, by the ticks of the watchdog's timer that it has lasted."""
+        brief, lasting = self._rules.state_silence, self._rules.lasting_state_silence
+        found = {} if lockstep else {"state silence": (brief.after_s, brief.reaction)}
+        lasting_s = self._value("lockstep_timeout_s") if lockstep else lasting.after_s
+        found["lasting state silence"] = (lasting_s, lasting.reaction)
+        return {
+            max(round(after_s / period), 1): Verdict(reaction, f"no state for {after_s:g} s", guard)
+            for guard, (after_s, reaction) in found.items()
+        }
+
     def _connect(self, robot, period: float) -> None:
         self._commands = self.create_publisher(JointState, "joint_commands", reliable(1))
         self._states = self.create_publisher(
@@ -177,7 +188,8 @@ class SupervisorNode(Node):
 
     def _on_state(self, state: RobotState) -> None:
         begin = time.perf_counter()
-        self._quiet, self._heard = 0, True
+        if state.stamp_ns != self._shown_ns or self._lockstep:  # a clock that stands still is silence, too
+            self._quiet, self._heard, self._shown_ns = 0, True, state.stamp_ns
         if not self._rivalled and self.count_publishers(self._topic) > 1:
             self._stop_beside_another()
         if state.stamp_ns % self._step_ns == 0:
@@ -212,11 +224,12 @@ class SupervisorNode(Node):
         """Count the ticks without a state and, in lockstep, those of a wait for a target."""
         self._quiet += 1
         self._waited = self._waited + 1 if self.supervisor.waiting else 0
-        if self._heard and self._quiet == self._patience:
-            cause = f"no state for {self._silence_s:g} s"
-            self._react(self._rules.state_silence.reaction, cause, "state silence")
+        silence = self._silences.get(self._quiet) if self._heard else None
+        if silence is not None:
+            self._send(self.supervisor.silence(silence))
+            self._tell()
         if self._waited == self._patience:
-            cause = f"no target of the policy for {self._silence_s:g} s"
+            cause = f"no target of the policy for {self._value('lockstep_timeout_s'):g} s"
             self._react(Reaction.HOLD, cause, "target silence")
 
     def _react(self, reaction: Reaction, cause: str, guard: str) -> None:

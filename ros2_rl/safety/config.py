@@ -91,7 +91,7 @@ class SafetyConfig(Section):
 
 _OF_LEGS = (
     "tilt", "predicted_tilt", "base_height", "imu_range", "frozen_imu", "imu_orientation", "imu_against_legs",
-    "estimate", "command_age", "battery",
+    "estimate", "command_age", "battery", "long_state_gap",
 )  # fmt: skip
 _OF_ARMS = ("workspace", "contact_force")
 

@@ -147,6 +147,8 @@ class GuardRules(Section):
 
     finite: Settings
     stamp: StampRule
+    state_gap: StampRule
+    long_state_gap: StampRule | None = None
     tilt: TiltRule | None = None
     predicted_tilt: PredictedTiltRule | None = None
     base_height: HeightRule | None = None
@@ -171,6 +173,7 @@ class GuardRules(Section):
     adapter: AdapterRule
     battery: BatteryRule | None = None
     state_silence: SilenceRule
+    lasting_state_silence: SilenceRule
     learner_silence: SilenceRule
     second_writer: RivalRule
     workspace: WorkspaceRule | None = None

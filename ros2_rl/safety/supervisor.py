@@ -130,6 +130,17 @@ class Supervisor:
         self._machine.follow(Verdict(reaction, cause, guard))
         return self.answer()
 
+    def silence(self, verdict: Verdict) -> JointCommand | None:
+        """No state comes any longer: follow a verdict, and damp the joints until one does.
+
+        Whatever is wanted of them, nobody feels what becomes of it. None before the first state.
+        """
+        self._machine.follow(verdict)
+        sample = self._machine.sample
+        if sample is not None:
+            self._answer = self._sent = damping_command(sample.state, self._stamp_ns)
+        return self._answer
+
     def limit_residual(self, limit_deg: float) -> None:
         """Let a learned residual move joint targets by no more than this, deg; 0 leaves the base alone.
 

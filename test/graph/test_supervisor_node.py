@@ -245,9 +245,22 @@ def test_requests_by_service(bench):
 def test_in_real_time_silence_of_the_robot_damps(bench):
     bench.step_until("STAND")
     assert bench.spin_until(lambda: bench.rig.modes[-1] == "DAMPING")
-    assert bench.rig.status["reason"] == "no state for 0.05 s"
+    assert bench.rig.status["reason"] == "no state for 0.5 s"
     assert bench.spin_until(lambda: bench.rig.command.header.frame_id == "damping")
     assert to_ns(bench.rig.command.header.stamp) == bench.rig.stamp_ns
+
+
+@pytest.mark.parametrize("bench", [("autostart:=true",)], indirect=True)
+def test_a_clock_that_stands_still_is_silence(bench):
+    bench.step_until("STAND")
+
+    def still() -> bool:
+        bench.rig.publish_state()
+        return bench.rig.modes[-1] == "DAMPING"
+
+    assert bench.spin_until(still)
+    assert bench.rig.status["guard"] == "lasting state silence"
+    assert bench.spin_until(lambda: bench.rig.command.header.frame_id == "damping")
 
 
 @pytest.mark.parametrize("bench", [("lockstep:=true",)], indirect=True)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from guard_rig import RULES, Watch, healthy, of_state, of_tick
+from hypothesis import given
+from hypothesis import strategies as st
 from safety_rig import ROBOT, STATE_NS, STEP_NS, rolled, target_at
 
 from ros2_rl.estimation.rotation import rotation_matrix
@@ -12,8 +14,21 @@ from ros2_rl.safety.guards.estimate import OdometryGuard
 from ros2_rl.safety.guards.joints import DriveGuard
 from ros2_rl.safety.guards.policy import AdapterGuard, TargetJumpGuard
 from ros2_rl.safety.guards.sensors import FrozenImuGuard, FrozenJointGuard, OrientationGuard
-from ros2_rl.safety.guards.timing import LostStatesGuard, LostTicksGuard, StampGuard
-from ros2_rl.safety.reaction import Reaction
+from ros2_rl.safety.guards.timing import (
+    LongStateGapGuard,
+    LostStatesGuard,
+    LostTicksGuard,
+    StampGuard,
+    StateGapGuard,
+)
+from ros2_rl.safety.reaction import Reaction, strongest
+
+
+def guards_of_stamps():
+    """All guards of the stamps."""
+    return (
+        StampGuard(RULES.stamp), StateGapGuard(RULES.state_gap), LongStateGapGuard(RULES.long_state_gap),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -21,16 +36,43 @@ from ros2_rl.safety.reaction import Reaction
     [
         ((0, 5, 10), Reaction.NONE, ""),
         ((1000, 1050), Reaction.NONE, ""),
-        ((1000, 1055), Reaction.DAMPING, "missing"),
+        ((1000, 1055), Reaction.HOLD, "0.055 s of states are missing"),
+        ((1000, 1086), Reaction.HOLD, "missing"),
+        ((1000, 1250), Reaction.HOLD, "missing"),
+        ((1000, 1255), Reaction.RECOVERY, "missing"),
+        ((1000, 1500), Reaction.RECOVERY, "missing"),
+        ((1000, 1505), Reaction.DAMPING, "missing"),
         ((1000, 995), Reaction.DAMPING, "went back"),
         ((1000, 0), Reaction.DAMPING, "went back by 1.000 s"),
         ((1000, 995, 1000), Reaction.NONE, ""),
     ],
 )
 def test_stamps(stamps_ms, reaction, cause):
-    guard = StampGuard(RULES.stamp)
-    verdict = [guard.update(healthy(ms * 1_000_000)) for ms in stamps_ms][-1]
+    guards = guards_of_stamps()
+    verdict = [strongest(guard.update(healthy(ms * 1_000_000)) for guard in guards) for ms in stamps_ms][-1]
     assert verdict.reaction is reaction and cause in verdict.cause
+
+
+@given(st.lists(st.integers(-100, 700), min_size=1, max_size=20))
+def test_whatever_the_clock_does_the_reaction_is_that_of_its_worst_leap_now(leaps_ms):
+    guards, stamp_ns = guards_of_stamps(), 10**12
+    for guard in guards:
+        guard.update(healthy(stamp_ns))
+    for leap_ms in leaps_ms:
+        stamp_ns += leap_ms * 1_000_000
+        said = strongest(guard.update(healthy(stamp_ns)) for guard in guards).reaction
+        least = Reaction.DAMPING if not 0 <= leap_ms <= 500 else Reaction.RECOVERY if leap_ms > 250 else None
+        assert said is least if least else said in (Reaction.NONE, Reaction.HOLD)
+
+
+def test_a_gap_holds_the_policy_off_for_a_while():
+    watch = Watch(StateGapGuard(RULES.state_gap))
+    watch.run(0.1)
+    watch.stamp_ns += 80_000_000
+    reactions = watch.run(1.0)
+    held_s = sum(reaction is Reaction.HOLD for reaction in reactions) * STATE_NS / 1e9
+    assert reactions[0] is Reaction.HOLD and not reactions[-1]
+    assert RULES.state_gap.release_s <= held_s <= RULES.state_gap.release_s + 0.02
 
 
 @pytest.mark.parametrize(("kept_of", "trips"), [(1, False), (2, False), (3, True), (5, True)])

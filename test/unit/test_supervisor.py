@@ -242,7 +242,7 @@ def test_what_a_trotting_robot_may_meet(states, mode, cause):
     assert np.isfinite(command.q).all() and command.stamp_ns == rig.stamp_ns
 
 
-@pytest.mark.parametrize("leap_ns", [-STEP_NS, 60_000_000])
+@pytest.mark.parametrize("leap_ns", [-STEP_NS, 10**9])
 def test_stamps_that_go_back_or_leap_damp(leap_ns):
     rig = Rig().to_policy()
     rig.stamp_ns += leap_ns

@@ -158,3 +158,63 @@ def test_verdicts_reach_the_robot_with_the_very_state_that_shows_them():
     command = rig.step()
     assert command.gains == "damping" and command.stamp_ns == rig.stamp_ns
     assert replace(rig.told, limited=0).since_ns == rig.stamp_ns
+
+
+@pytest.mark.parametrize("stall_ms", [60, 85, 245])
+def test_after_a_short_stall_the_robot_stands_and_the_policy_goes_on_by_itself(stall_ms):
+    rig = Trotting()
+    rig.stamp_ns += stall_ms * 1_000_000
+    assert rig.step().gains == "stand" and rig.mode is Mode.STAND
+    assert rig.told.guard == "state gap" and "of states are missing" in rig.told.reason
+    rig.until(Mode.POLICY, 2.0)
+    assert rig.told.tripped == () and rig.told.overrides == rig.told.falls == 0
+
+
+def test_a_long_stall_is_recoverys_and_the_policy_goes_on_by_itself():
+    rig = Trotting()
+    rig.stamp_ns += 400_000_000
+    rig.step()
+    assert rig.mode is Mode.RECOVERY and rig.told.guard == "long state gap"
+    rig.until(Mode.POLICY, 8.0)
+
+
+def test_a_person_arms_again_after_a_stall():
+    rig = Trotting(autostart=False)
+    rig.stamp_ns += 80_000_000
+    rig.run(3.0)
+    assert rig.mode is Mode.STAND and rig.supervisor.request("arm")[0]
+
+
+def test_a_clock_that_leaps_again_and_again_leaves_a_standing_robot():
+    rig = Trotting()
+    for _ in range(20):
+        rig.stamp_ns += 80_000_000
+        rig.run(0.4)
+        assert rig.mode is Mode.STAND
+
+
+def test_a_silent_robot_is_damped_meanwhile_and_stands_when_it_is_back():
+    rig = Trotting()
+    command = rig.supervisor.silence(Verdict(Reaction.HOLD, "no state for 0.05 s", "state silence"))
+    assert command.gains == "damping" and command.stamp_ns == rig.stamp_ns
+    assert rig.mode is Mode.STAND and rig.told.guard == "state silence"
+    seen_again = rig.supervisor.on_state(rig.supervisor.recent()[-1].state)
+    assert seen_again is command, "a clock that stands still brings no other command"
+    rig.stamp_ns += 120_000_000
+    assert rig.step().gains == "stand"
+    rig.until(Mode.POLICY, 2.0)
+
+
+def test_silence_before_the_first_state_says_nothing():
+    supervisor = Rig().supervisor
+    assert supervisor.silence(Verdict(Reaction.DAMPING, "no state", "lasting state silence")) is None
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 2.0])
+def test_a_robot_that_was_silent_for_long_stays_damped(wait_s):
+    rig = Trotting()
+    rig.supervisor.silence(Verdict(Reaction.HOLD, "no state for 0.05 s", "state silence"))
+    rig.supervisor.silence(Verdict(Reaction.DAMPING, "no state for 0.5 s", "lasting state silence"))
+    rig.stamp_ns += 100_000_000
+    rig.run(wait_s + 0.1)
+    assert rig.mode is Mode.DAMPING and rig.command.gains == "damping"

@@ -24,7 +24,14 @@ from ros2_rl.safety.guards.sensors import (
     ImuRangeGuard,
     OrientationGuard,
 )
-from ros2_rl.safety.guards.timing import CommandAgeGuard, LostStatesGuard, LostTicksGuard, StampGuard
+from ros2_rl.safety.guards.timing import (
+    CommandAgeGuard,
+    LongStateGapGuard,
+    LostStatesGuard,
+    LostTicksGuard,
+    StampGuard,
+    StateGapGuard,
+)
 from ros2_rl.safety.guards.tool import ContactForceGuard, WorkspaceGuard
 from ros2_rl.safety.reaction import OK, Reaction, Verdict, strongest
 from ros2_rl.safety.rules import GuardRules, Settings
@@ -44,6 +51,8 @@ class GuardPanel:
     def __init__(self, robot: RobotDescription, rules: GuardRules):
         self._every_state: tuple[Guard, ...] = (
             StampGuard(rules.stamp),
+            StateGapGuard(rules.state_gap),
+            *_made(LongStateGapGuard, rules.long_state_gap),
             LostStatesGuard(rules.lost_states),
             *_made(ImuRangeGuard, rules.imu_range),
             JointPositionGuard(robot, rules.joint_position),

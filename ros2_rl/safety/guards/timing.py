@@ -8,10 +8,10 @@ from ros2_rl.safety.rules import AgeRule, LossRule, StampRule, TicksRule
 from ros2_rl.safety.senses import Sample, Tick
 
 
-class StampGuard(Guard):
-    """Stamps that go backwards or leap: somebody else writes states, or many were lost."""
+class StateGapGuard(Guard):
+    """States are missing: a host or a link that stalled, and nobody answered the robot meanwhile."""
 
-    name = "stamp"
+    name = "state gap"
 
     def __init__(self, settings: StampRule):
         super().__init__(settings)
@@ -23,17 +23,34 @@ class StampGuard(Guard):
         stamp_ns, last = sample.state.stamp_ns, self._last_ns
         self._last_ns = stamp_ns
         self._leap_ns = 0 if last is None else stamp_ns - last
-        return not 0 <= self._leap_ns <= self._gap_ns
+        return self._leap_ns > self._gap_ns
 
     def cause(self, sample: Sample) -> str:
-        leap_s = self._leap_ns / NS_PER_S
-        if leap_s < 0:
-            return f"the stamp went back by {-leap_s:.3f} s"
-        return f"{leap_s:.3f} s of states are missing"
+        return f"{self._leap_ns / NS_PER_S:.3f} s of states are missing"
 
     def reset(self) -> None:
         super().reset()
         self._last_ns = None
+
+
+class LongStateGapGuard(StateGapGuard):
+    """So many are missing that the robot, damped meanwhile by its driver, has sunk or tips."""
+
+    name = "long state gap"
+
+
+class StampGuard(StateGapGuard):
+    """Stamps that go backwards or leap: another writer, a clock that was set, or a robot that was away."""
+
+    name = "stamp"
+
+    def sees(self, sample: Sample) -> bool:
+        return super().sees(sample) or self._leap_ns < 0
+
+    def cause(self, sample: Sample) -> str:
+        if self._leap_ns < 0:
+            return f"the stamp went back by {-self._leap_ns / NS_PER_S:.3f} s"
+        return super().cause(sample)
 
 
 class LostStatesGuard(Guard):
