@@ -42,5 +42,11 @@ class Evaluation:
             self.returns[episode] += reward
 
     @property
+    def missing_share(self) -> float:
+        """Share of the control steps that nobody has heard of."""
+        total = self.phase.episodes * self.phase.episode_steps
+        return 1.0 - self.steps / total
+
+    @property
     def mean_return(self) -> float:
         return float(self.returns.mean()) if self.returns.size else 0.0

@@ -21,6 +21,8 @@ class Announce:
     """Tell everybody about a phase."""
 
     phase: Phase
+    why_again: str = ""
+    """Why what was announced before is measured once more; empty where it is not."""
 
 
 @dataclass(slots=True)

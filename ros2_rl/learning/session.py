@@ -9,7 +9,7 @@ in-process loop run the same session.
 import enum
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ros2_rl.learning.evaluation import Evaluation
 from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.phase import EVALUATE, IDLE, LEAD_STEPS, TRAIN, Phase
-from ros2_rl.policy.step import StepRecord
+from ros2_rl.policy.step import UNKNOWN, StepRecord
 from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
 from ros2_rl.tasks.clock import STEP_NS
@@ -28,6 +28,9 @@ HOLD_BACK = 5
 EXAM_SEED = 0
 """Seed of the commands of the evaluations before and after."""
 _STEPS_PER_MINUTE = 3000
+_MISSING = 0.2
+"""An evaluation of which a larger share of the steps is missing says nothing."""
+_LONGEST_LEAD = 8 * LEAD_STEPS
 _REPORT_STEPS = 1536
 """Control steps that a line of progress is about, where windows are shorter."""
 
@@ -106,6 +109,7 @@ class Session:
         self._scorer = task.scorer()
         self._kind = Kind.PRETRAINED
         self._evaluation: Evaluation | None = None
+        self._lead = LEAD_STEPS
         self._looks = 0
         self._version = 0
         self._best = (-np.inf, 0)
@@ -184,14 +188,17 @@ class Session:
         phase = self.phase
         if phase is None or record.step < phase.start_step:
             return []
+        followed = record.phase_ns in (phase.start_ns, UNKNOWN)
         if phase.name == EVALUATE and self._evaluation is not None:
+            if not followed:
+                return self._measure_again("it was announced too late")
             self._evaluation.add(record.step, reward, label.actor == "policy", fell)
             if self.config.collect_evaluations and self._kind is not Kind.PRETRAINED and not self.paused:
                 self._collect(record, after, reward, Label(label.stamp_ns, label.actor, int(fell)))
             if record.step >= phase.end_step - 1:
                 return self._evaluated(record.step)
         elif phase.name == TRAIN:
-            return self._trained(record, after, reward, label, fell)
+            return self._trained(record, after, reward, label, fell, followed)
         return []
 
     def _label(self, stamp_ns: int) -> Label:
@@ -215,9 +222,16 @@ class Session:
     # --------------------------------------------------------------- training
 
     def _trained(
-        self, record: StepRecord, after: StepRecord, reward: float, label: Label, fell: bool
+        self,
+        record: StepRecord,
+        after: StepRecord,
+        reward: float,
+        label: Label,
+        fell: bool,
+        followed: bool,
     ) -> list[Event]:
-        if not self.paused:
+        """A step of training; one from before the phase was heard of is not learned from."""
+        if followed and not self.paused:
             self._collect(record, after, reward, Label(label.stamp_ns, label.actor, int(fell)))
             if not _driven(record, label):
                 self._window_return.append(reward if label.actor == "policy" else 0.0)
@@ -240,11 +254,8 @@ class Session:
         if self._finishing:
             return events + self._final(end)
         if self._wants_look(train_return):
-            next_start = self.task.clock.next_start
-            start = next_start(activate + LEAD_STEPS)
-            resume = next_start(start + self.config.look_episodes * self.task_episode_steps + LEAD_STEPS)
-            next_at = resume + self.config.window_steps + self.config.lag_steps
-            events.append(Learn(activate, next_at, self._window))
+            start = self.task.clock.next_start(activate + LEAD_STEPS)
+            events.append(Learn(activate, self._due_after_look(start), self._window))
             return events + self._evaluate(Kind.LOOK, start)
         return [*events, Learn(activate, next_at, self._window)]
 
@@ -319,13 +330,33 @@ class Session:
             self.task.episode,
             episodes,
         )
-        self._evaluation = Evaluation(self.phase)
+        self._evaluation, self._lead = Evaluation(self.phase), LEAD_STEPS
         return [Announce(self.phase)]
+
+    def _measure_again(self, why: str) -> list[Event]:
+        """The same evaluation once more: whoever hears this late gets more time from one to the next."""
+        assert self.phase is not None
+        self._lead = min(2 * self._lead, _LONGEST_LEAD)
+        start = self.task.clock.next_start(self._held[-1].step + self._lead)
+        due = 0
+        if self._kind is Kind.LOOK:  # the next adapter was promised for a step at which there is none now
+            due = self._due_after_look(start)
+        self.phase = replace(self.phase, start_ns=start * STEP_NS, adapter_at_step=due)
+        self._evaluation = Evaluation(self.phase)
+        return [Announce(self.phase, why)]
+
+    def _due_after_look(self, start: int) -> int:
+        """Control step at which the adapter after a look is due that starts at ``start``."""
+        look_steps = self.config.look_episodes * self.task_episode_steps
+        resume = self.task.clock.next_start(start + look_steps + LEAD_STEPS)
+        return resume + self.config.window_steps + self.config.lag_steps
 
     def _evaluated(self, step: int) -> list[Event]:
         """An evaluation is complete."""
         evaluation, kind = self._evaluation, self._kind
         assert evaluation is not None
+        if evaluation.missing_share > _MISSING:
+            return self._measure_again(f"{100 * evaluation.missing_share:.0f} % of its steps are missing")
         self._evaluation = None
         value = evaluation.mean_return
         report = Report(

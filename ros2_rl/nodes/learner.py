@@ -188,11 +188,19 @@ class LearnerNode(Node):
             return
         self._session.on_label(label)
         self._acting = label.actor == "policy"
-        if msg.message in _GIVEN_UP and values.get("reason") != _FAREWELL:
+        if msg.message in _GIVEN_UP and values.get("reason") != _FAREWELL and self._in_this_run(values):
             raise ConfigError(
                 f"The supervisor has damped the robot ({values.get('reason')}), so the run ends here; "
                 f"what was learned is in {self._run_dir}."
             )
+
+    def _in_this_run(self, values: dict[str, str]) -> bool:
+        """Whether a mode began since the first control step that was heard.
+
+        The topic keeps what was said before this node began. What is heard before the first step is said
+        again, once a second, after it.
+        """
+        return 0 < self._first_stamp <= int(values.get("since_ns", 0))
 
     def _on_step(self, msg: Float32MultiArray) -> None:
         try:
@@ -233,8 +241,9 @@ class LearnerNode(Node):
     def _carry_out(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Announce):
-                phase = event.phase
-                self._pub_phase.publish(phases.phase_msg(phase))
+                if event.why_again:
+                    self.get_logger().warning(f"The evaluation is made again, since {event.why_again}.")
+                self._pub_phase.publish(phases.phase_msg(event.phase))
             elif isinstance(event, Learn):
                 self._work.put((event, self._tuning.drain()))
             elif isinstance(event, Restore):

@@ -26,7 +26,13 @@ from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.step_inputs import Inputs, StepInputs
 from ros2_rl.policy.runtime import PolicyFault, PolicyRuntime, Verdict
-from ros2_rl.policy.schedule import CommandInbox, DriverSchedule, MemoryGuard, NoiseSchedule
+from ros2_rl.policy.schedule import (
+    CommandInbox,
+    DriverSchedule,
+    MemoryGuard,
+    NoiseSchedule,
+    PunctualPhases,
+)
 from ros2_rl.policy.stats import TickStats
 from ros2_rl.policy.step import StepRecord, pack
 from ros2_rl.realtime import collect, quiet_collector, yield_soon
@@ -54,7 +60,7 @@ class PolicyExecutor(Node):
         low, high = np.array(list(task.command_ranges.values())).T
         self._commands = CommandInbox(low, high, self.runtime.step_ns, timeout_ns)
         self._noise, self._memory, self._stats = NoiseSchedule(), MemoryGuard(), TickStats()
-        self._driver = DriverSchedule()
+        self._driver, self._phases = DriverSchedule(), PunctualPhases()
         self._joints = list(robot.joints)
         self._since_ns = self._accepted = self._refused = self._faults = self._states = 0
         self._pending: int | None = None
@@ -175,6 +181,7 @@ class PolicyExecutor(Node):
         self._due = time.monotonic() + self.runtime.step_ns / NS_PER_S
         self._pub_targets.publish(self._last_targets)
         self._count(step, stamp_ns, time.perf_counter() - begin)
+        record.phase_ns = self._phases.at(stamp_ns)
         self._untold = record
         if swapped:
             self._since_ns = stamp_ns
@@ -245,6 +252,7 @@ class PolicyExecutor(Node):
 
     def _on_phase(self, phase: Phase) -> None:
         self._noise.announce(phase.start_ns, phase.noise)
+        self._phases.announce(phase.start_ns, self._last_stamp)
         self.runtime.promise(phase.adapter_at_step)
 
     def _on_mode(self, msg: DiagnosticStatus) -> None:

@@ -7,6 +7,8 @@ a lockstep run is repeatable.
 import numpy as np
 
 POLICY_MODE = "POLICY"
+PUNCTUAL_NS = 500_000_000
+"""So long after one node has heard of a phase, all have; robot time."""
 
 
 class CommandInbox:
@@ -67,6 +69,29 @@ class NoiseSchedule:
         while len(self._changes) > 1 and self._changes[1][0] <= stamp_ns:
             self._changes.pop(0)
         return bool(self._changes) and self._changes[0][0] <= stamp_ns and self._changes[0][1]
+
+
+class PunctualPhases:
+    """Which phase of the learner a control step belongs to, for sure.
+
+    A phase is followed from its start or from when it was heard, but others may hear it a little later: a
+    step belongs to it for sure once it was heard :data:`PUNCTUAL_NS` ago.
+    """
+
+    def __init__(self) -> None:
+        self._phases: list[tuple[int, int]] = []
+
+    def announce(self, start_ns: int, heard_ns: int) -> None:
+        """A phase was heard of at the stamp ``heard_ns``; takes the place of what was to begin later."""
+        self._phases = [phase for phase in self._phases if phase[0] < start_ns]
+        self._phases.append((start_ns, heard_ns + PUNCTUAL_NS))
+
+    def at(self, stamp_ns: int) -> int:
+        """Start of the phase that the step ``stamp_ns`` belongs to; 0: of none, or of one heard just now."""
+        while len(self._phases) > 1 and self._phases[1][0] <= stamp_ns:
+            self._phases.pop(0)
+        start_ns, sure_ns = self._phases[0] if self._phases else (0, 0)
+        return start_ns if max(start_ns, sure_ns) <= stamp_ns else 0
 
 
 class DriverSchedule:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+UNKNOWN = -1
+"""In place of a phase, where a record does not say."""
+
 
 @dataclass(slots=True)
 class StepRecord:
@@ -48,6 +51,8 @@ class StepRecord:
     """Joint velocities, shape (J,)."""
     tau: np.ndarray
     """Measured joint torques, shape (J,)."""
+    phase_ns: int = UNKNOWN
+    """Start of the learner's phase that the step belongs to, stamp; 0: of none that was heard of in time."""
 
     def critic_obs(self) -> np.ndarray:
         """What the critic sees: the actor's observation, base velocity, height, contacts."""
@@ -60,15 +65,19 @@ def critic_width(observation_width: int, feet: int) -> int:
 
 
 _INTEGERS, _BITS = ("sec", "nanosec", "step_high", "step", "version"), 32
-ARRAYS = tuple(f.name for f in fields(StepRecord) if f.name not in ("stamp_ns", "step", "version"))
+_PHASE = ("phase_sec", "phase_nanosec")
+ARRAYS = tuple(
+    f.name for f in fields(StepRecord) if f.name not in ("stamp_ns", "step", "version", "phase_ns")
+)
 
 
 def pack(record: StepRecord) -> tuple[np.ndarray, list[tuple[str, int]]]:
     """Flat float32 data and ``(label, size)`` of each part, for a multi-array message.
 
     The integers are sizes of dimensions of their own (``sec``, ``nanosec``, ``step_high``, ``step``,
-    ``version``): a float32 could not hold them, and of a robot whose time is that of the wall one size, which
-    has 32 bits, cannot hold the step.
+    ``version``, ``phase_sec``, ``phase_nanosec``): a float32 could not hold them, and of a robot whose time
+    is that of the wall one size, which has 32 bits, cannot hold the step. A record that does not know its
+    phase has no sizes for it.
     """
     parts = [np.asarray(getattr(record, name), dtype=np.float32) for name in ARRAYS]
     dims = [
@@ -79,6 +88,8 @@ def pack(record: StepRecord) -> tuple[np.ndarray, list[tuple[str, int]]]:
         ("version", record.version),
         *((name, part.size) for name, part in zip(ARRAYS, parts, strict=True)),
     ]
+    if record.phase_ns != UNKNOWN:
+        dims += zip(_PHASE, divmod(record.phase_ns, 1_000_000_000), strict=True)
     return np.concatenate(parts), dims
 
 
@@ -95,6 +106,7 @@ def unpack(data: np.ndarray, dims: list[tuple[str, int]]) -> StepRecord:
     data = np.asarray(data, dtype=np.float32)
     if sum(sizes[name] for name in ARRAYS) != data.size:
         raise ValueError(f"policy/step has {data.size} numbers, its layout says otherwise")
+    told = all(name in sizes for name in _PHASE)
     arrays, start = {}, 0
     for name in ARRAYS:
         arrays[name] = data[start : start + sizes[name]]
@@ -103,5 +115,6 @@ def unpack(data: np.ndarray, dims: list[tuple[str, int]]) -> StepRecord:
         stamp_ns=sizes["sec"] * 1_000_000_000 + sizes["nanosec"],
         step=sizes["step_high"] << _BITS | sizes["step"],
         version=sizes["version"],
+        phase_ns=sizes["phase_sec"] * 1_000_000_000 + sizes["phase_nanosec"] if told else UNKNOWN,
         **arrays,
     )

@@ -17,7 +17,7 @@ from ros2_rl.learning.phase import IDLE, Phase
 from ros2_rl.paths import share_path
 from ros2_rl.policy.onnx_policy import load_equipped
 from ros2_rl.policy.runtime import PolicyRuntime
-from ros2_rl.policy.schedule import DriverSchedule, MemoryGuard, NoiseSchedule
+from ros2_rl.policy.schedule import DriverSchedule, MemoryGuard, NoiseSchedule, PunctualPhases
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.robots import BaseEstimate, JointCommand, RobotDescription, RobotState
 from ros2_rl.safety.config import load_safety
@@ -58,6 +58,7 @@ class Robot:
         self.phase = Phase(IDLE, 0)
         self._next: list[Phase] = []
         self._noise, self._memory, self._driver = NoiseSchedule(), MemoryGuard(), DriverSchedule()
+        self._punctual = PunctualPhases()
         self.steering = Steering(self.task.command_ranges)
         self._command = np.zeros(3)
         self._revision = -1
@@ -71,6 +72,7 @@ class Robot:
         """Let a phase begin at its stamp."""
         self._next.append(phase)
         self._noise.announce(phase.start_ns, phase.noise)
+        self._punctual.announce(phase.start_ns, self.plant.stamp_ns)
         self.plant.set_perturbations(self.gap if phase.gap else Perturbations(), phase.start_ns)
 
     def step(self) -> tuple[StepRecord, list[Label]]:
@@ -108,11 +110,12 @@ class Robot:
         if self._memory.resets_at(state.stamp_ns):
             self.runtime.reset()
         noise, human = self._noise.at(state.stamp_ns), self._driver.at(state.stamp_ns)
-        answer = self.runtime.tick(state, estimate, self._command, noise, human)
+        target, record = self.runtime.tick(state, estimate, self._command, noise, human)
+        record.phase_ns = self._punctual.at(state.stamp_ns)
         # As on the graph, the executor uses the command of the control step before.
         practised = self.practice.command(step, self.phase, estimate)
         self._command = self.steering.choose(state.stamp_ns, human, practised)
-        return answer
+        return target, record
 
     def _labels(self) -> list[Label]:
         if self.supervisor.revision == self._revision:

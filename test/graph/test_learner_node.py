@@ -111,14 +111,33 @@ def test_an_interrupted_run_is_kept(tmp_path):
 def test_a_robot_that_was_damped_ends_the_run(tmp_path):
     rig = LearnerRig(tmp_path / "run")
     rig.wait(lambda: rig.phases, "the first phase")
-    rig.wait_for_readers("supervisor/state")
-    values = {"stamp_ns": 1, "actor": "supervisor", "falls": 1, "reason": "recovery failed"}
-    rig.labels.publish(status_msg("supervisor", "DAMPING", **values))
-    rig.process.wait(timeout=60)
+    rig.wait_for_readers("supervisor/state", "policy/step")
+    rig.steps.publish(message(100))
+
+    def damped() -> None:  # as the supervisor says it, once a second
+        rig.labels.publish(status_msg("supervisor", "DAMPING", **values))
+
+    values = {"stamp_ns": 110 * STEP_NS, "since_ns": 105 * STEP_NS, "actor": "supervisor", "falls": 1}
+    values["reason"] = "recovery failed"
+    rig.wait(lambda: rig.process.poll() is not None, "the end", again=damped)
     status, err = rig.close()
     assert status == 1
     assert "recovery failed" in err and "Traceback" not in err
     assert (tmp_path / "run" / "policy.onnx").is_file()
+
+
+def test_a_robot_that_was_damped_before_the_learner_began_does_not_end_it(tmp_path):
+    said = {"stamp_ns": 99 * STEP_NS, "since_ns": 90 * STEP_NS, "falls": 1, "reason": "a person"}
+    rig = LearnerRig(tmp_path / "run", "-p", "start_with_policy:=true")
+    # Kept by the topic for whoever joins later.
+    rig.labels.publish(status_msg("supervisor", "DAMPING", actor="supervisor", **said))
+    rig.wait_for_readers("supervisor/state", "policy/step")
+    rig.wait(lambda: rig.diagnostics[2], "the learner's word", again=lambda: rig.steps.publish(message(100)))
+    rig.labels.publish(status_msg("supervisor", "DAMPING", actor="supervisor", **said))
+    rig.labels.publish(status_msg("supervisor", "POLICY", actor="policy", **said))
+    rig.wait(lambda: rig.phases, "the first phase", again=lambda: rig.steps.publish(message(200)))
+    status, errors = rig.close()
+    assert status == 0 and "has damped" not in errors
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ros2_rl.policy.schedule import CommandInbox, MemoryGuard, NoiseSchedule
+from ros2_rl.policy.schedule import PUNCTUAL_NS, CommandInbox, MemoryGuard, NoiseSchedule, PunctualPhases
 from ros2_rl.policy.stats import TickStats
 
 STEP = 20_000_000
@@ -80,6 +80,18 @@ def test_a_new_announcement_replaces_what_was_planned_for_later() -> None:
     noise.announce(40, True)
     noise.announce(30, False)
     assert [noise.at(t) for t in (15, 30, 50)] == [False, False, False]
+
+
+def test_a_step_belongs_to_a_phase_once_everybody_has_heard_of_it() -> None:
+    phases, ahead = PunctualPhases(), PUNCTUAL_NS
+    assert phases.at(5) == 0
+    phases.announce(10 * ahead, heard_ns=5 * ahead)
+    assert [phases.at(t * ahead) for t in (9, 10, 30)] == [0, 10 * ahead, 10 * ahead]
+    phases.announce(40 * ahead, heard_ns=42 * ahead)
+    assert [phases.at(t * ahead) for t in (42, 43, 50)] == [0, 40 * ahead, 40 * ahead]
+    phases.announce(70 * ahead, heard_ns=51 * ahead)
+    phases.announce(60 * ahead, heard_ns=52 * ahead)
+    assert [phases.at(t * ahead) for t in (59, 60, 70)] == [40 * ahead, 60 * ahead, 60 * ahead]
 
 
 def test_memory_begins_at_the_announced_step_however_late_the_mode_is_told() -> None:

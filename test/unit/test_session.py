@@ -1,5 +1,7 @@
 """The session: phases in order, looks, the end, and what is counted."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ from ros2_rl.learning.evaluation import Evaluation
 from ros2_rl.learning.events import Announce, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.phase import EVALUATE, TRAIN, Phase
 from ros2_rl.learning.session import Session, SessionConfig
-from ros2_rl.policy.step import StepRecord
+from ros2_rl.policy.schedule import PunctualPhases
+from ros2_rl.policy.step import StepRecord, pack, unpack
 from ros2_rl.robots import load_robot
 from ros2_rl.tasks import load_task
 
@@ -230,3 +233,121 @@ def test_every_phase_of_a_jump_session_starts_with_a_cycle():
     train = [phase for phase in rig.phases() if phase.name == TRAIN]
     promised = [event.next_at_step for event in rig.events if isinstance(event, Learn)]
     assert {phase.adapter_at_step for phase in train[1:]} <= set(promised)
+
+
+class Starved:
+    """A learner that hears the robot's steps late, and whom the robot hears at once."""
+
+    def __init__(self, rig: Rig, behind: int):
+        self.rig, self.behind = rig, behind
+        self.followed, self.way = PunctualPhases(), deque()
+        self.phases: list[Phase] = []
+        self.step = 0
+        self.hear(rig.events)
+
+    def hear(self, events) -> None:
+        """What the robot's side does with what the session asks for."""
+        for event in events:
+            if isinstance(event, Announce):
+                self.phases.append(event.phase)
+                self.followed.announce(event.phase.start_ns, self.step * STEP_NS)
+
+    def walk(self, steps: int, catches_up: int = 0) -> None:
+        """So many control steps; the learner hears one for each, and some more until it has caught up."""
+        for _ in range(steps):
+            made = record(self.step, self.speed())
+            made.phase_ns = self.followed.at(made.stamp_ns)
+            self.way.append(made)
+            self.step += 1
+            for _ in range(1 + catches_up):
+                if len(self.way) > self.behind:
+                    events = self.rig.session.on_step(self.way.popleft())
+                    self.rig.take(events)
+                    self.hear(events)
+            self.behind = max(self.behind - catches_up, 0)
+
+    def speed(self) -> float:
+        """0.5 m/s as commanded, under the gap 0.2; the gap is the phase's that holds."""
+        now = [p for p in self.phases if p.start_step <= self.step]
+        return 0.2 if now and now[-1].gap else 0.5
+
+
+def measured(behind: int, catches_up: int = 0) -> Rig:
+    """A session up to the end of its second evaluation."""
+    world = Starved(Rig(None, episodes=1), behind)
+    world.walk(behind)
+    while "zero_shot" not in world.rig.session.returns:
+        assert world.step < 20_000
+        world.walk(50, catches_up)
+    return world.rig
+
+
+@pytest.fixture(scope="module")
+def prompt() -> dict[str, float]:
+    """The returns that a learner finds that keeps up."""
+    rig = measured(0)
+    assert not any(e.why_again for e in rig.events if isinstance(e, Announce))
+    return dict(rig.session.returns)
+
+
+@pytest.mark.parametrize("behind", [1000, 1400])
+def test_an_evaluation_that_was_announced_too_late_is_made_again(behind, prompt):
+    rig = measured(behind, catches_up=1)
+    again = [e for e in rig.events if isinstance(e, Announce) and e.why_again]
+    assert again and all("too late" in e.why_again for e in again)
+    assert rig.session.returns == pytest.approx(prompt, rel=1e-6)
+
+
+def test_a_learner_that_stays_behind_asks_for_the_same_with_more_time_from_one_to_the_next(prompt):
+    rig = measured(1200)
+    evaluations = [e.phase for e in rig.events if isinstance(e, Announce)][1:-1]
+    assert {(p.name, p.seed, p.gap, p.episodes) for p in evaluations} == {(EVALUATE, 0, True, 1)}
+    assert (np.diff([p.start_step for p in evaluations], 2) > 0).all() and len(evaluations) > 2
+    assert rig.session.returns == pytest.approx(prompt, rel=1e-6)
+
+
+def test_steps_of_training_from_before_it_was_heard_of_are_not_learned_from():
+    rig = Rig(None, episodes=1, minutes=5.0)
+    world = Starved(rig, 0)
+    while rig.session.phase.name != TRAIN:
+        world.walk(1)
+    world.followed = PunctualPhases()  # it has not heard it
+    start = rig.session.phase.start_step
+    world.walk(start + 50 - world.step)
+    assert not rig.collected
+    world.followed.announce(rig.session.phase.start_ns, world.step * STEP_NS)
+    world.walk(100)
+    assert rig.collected[0][0].step == start + 50 + 25
+
+
+def test_a_look_that_is_made_again_moves_the_promise_of_the_next_adapter():
+    rig = Rig(None, episodes=1, minutes=5.0, look_every_min=0.1)
+    world = Starved(rig, 0)
+    while not any(isinstance(e, Learn) and e.next_at_step > rig.session.phase.start_step for e in rig.events):
+        world.walk(1)
+    while rig.session.phase.name != EVALUATE:
+        world.walk(1)
+    world.followed = PunctualPhases()
+    while not rig.events[-1:] or not getattr(rig.events[-1], "why_again", ""):
+        world.walk(1)
+    again = rig.events[-1].phase
+    assert again.adapter_at_step > again.end_step
+    while rig.session.phase.name != TRAIN:
+        world.walk(1)
+    assert rig.session.phase.adapter_at_step == again.adapter_at_step
+
+
+def test_an_evaluation_of_which_too_much_is_missing_is_made_again():
+    rig = Rig(lambda s: 0.5, episodes=1)
+    end = rig.session.phase.end_step
+    for step in (*range(end - 350), *range(end - 200, end + 20)):
+        rig.take(rig.session.on_step(record(step, 0.5)))
+    assert "30 % of its steps are missing" in rig.events[-1].why_again
+    assert rig.session.returns == {}
+
+
+def test_a_step_says_its_phase_and_an_old_record_does_not():
+    for phase_ns in (0, 10**18 + 7, -1):
+        made = record(5)
+        made.phase_ns = phase_ns
+        assert unpack(*pack(made)).phase_ns == phase_ns
