@@ -30,6 +30,8 @@ ROBOT = load_robot("go2")
 STATE_NS = 5_000_000
 PATIENCE_S = 60.0
 AWAITED = "wait_for_topics:=[joint_commands]"
+SLOWLY = "speed:=0.2"
+"""So that a busy machine keeps up with the robot's time, too."""
 LOCKSTEP = ("lockstep:=true", AWAITED)
 
 
@@ -219,7 +221,7 @@ def test_a_supervisor_that_falls_silent_breaks_the_lockstep_until_it_comes_back(
     assert rig.values["lockstep_breaks"] == "1"
 
 
-@pytest.mark.parametrize("bench", [(AWAITED,)], indirect=True)
+@pytest.mark.parametrize("bench", [(AWAITED, SLOWLY)], indirect=True)
 def test_in_real_time_it_counts_what_the_commands_are_worth(bench):
     rig = bench.rig
     rig.gains = "policy"
@@ -238,12 +240,16 @@ def test_in_real_time_it_counts_what_the_commands_are_worth(bench):
     bench.reach(rig.stamp_ns + 20 * STATE_NS)
 
 
-@pytest.mark.parametrize("bench", [(AWAITED,)], indirect=True)
+@pytest.mark.parametrize("bench", [(AWAITED, SLOWLY)], indirect=True)
 def test_commands_that_answer_an_old_state_do_not_keep_the_robot_going(bench):
     bench.reach(20 * STATE_NS)
     bench.rig.answering = False
-    assert bench.spin_until(lambda: (bench.rig.command(0), int(bench.rig.values.get("timeouts", 0)) > 0)[1])
-    assert int(bench.rig.values["rejected"]) > 0
+
+    def given_up() -> bool:
+        bench.rig.command(0)
+        return all(int(bench.rig.values.get(key, 0)) > 0 for key in ("timeouts", "rejected"))
+
+    assert bench.spin_until(given_up)
 
 
 @pytest.mark.parametrize("bench", [(*LOCKSTEP, "gap_from_start:=false", "noise_q_bias:=0.2")], indirect=True)
