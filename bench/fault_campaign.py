@@ -1,5 +1,6 @@
 """The injections of bench/faults.py: let the robot walk, break something, judge what follows."""
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from fault_graph import Graph
 from fault_kinds import Kind, Sign
 from fault_plant import Watch
 
+from ros2_rl.errors import RecordError
+from ros2_rl.recording.reader import Bag
 from ros2_rl.robots import NS_PER_S
 from ros2_rl.safety.blackbox import read_event
 
@@ -48,6 +51,9 @@ class Verdict:
     beyond_nm: float
     refused: int
     """Commands that the plant did not take though nobody had spoilt them."""
+    record_lacks_s: float | None = None
+    """How long before the fault the record ends, s of wall time; infinite when it cannot be read; None where
+    the fault did not meet the recorder."""
 
     def to_json(self) -> dict:
         return asdict(self)
@@ -108,14 +114,16 @@ class Campaign:
         """
         graph = self._graph
         rng = np.random.default_rng([self._seed, number, *kind.name.encode()])
+        records = len(graph.records)
         self._add(kind)
         self._walk()
-        begun, stamps = list[float](), list[int]()
+        begun, stamps, wall_ns = list[float](), list[int](), list[int]()
         plant, observer = graph.robot.plant, graph.observer
         at_ns = plant.stamp_ns + round(rng.uniform(0.1, 1.1) * NS_PER_S)
 
         def begin() -> None:
             begun.append(time.monotonic())
+            wall_ns.append(time.time_ns())
             stamps.append(plant.stamp_ns)
             plant.watch = Watch(shown=dict(list(plant.watch.shown.items())[-5:]))
             observer.said, observer.refusals = [], []
@@ -131,6 +139,9 @@ class Campaign:
         verdict = self._judge(kind, number, at_ns, begun[0])
         self._settle()
         self._finish(kind, verdict)
+        if "recorder" in kind.needs:
+            # The first of them: one that was killed has a successor.
+            verdict.record_lacks_s = record_lacks_s(graph.records[records], wall_ns[0])
         return verdict
 
     def _add(self, kind: Kind) -> None:
@@ -248,6 +259,16 @@ class EventCount:
     @property
     def total(self) -> int:
         return self._before + self._now
+
+
+def record_lacks_s(folder: Path, until_ns: int) -> float:
+    """How long before ``until_ns`` (wall time) the states in a record end, s; infinite without any."""
+    try:
+        bag = Bag(folder)
+        last = max((m.publish_ns for m in bag.messages([bag.full_name("joint_states")])), default=None)
+    except RecordError:
+        return math.inf
+    return math.inf if last is None else max(until_ns - last, 0) / NS_PER_S
 
 
 def whole_events(folder: Path) -> tuple[int, int]:

@@ -138,6 +138,8 @@ class Graph:
         self.rival: Publisher | None = None
         self.filled: list[str] = []
         """Processes whose disk is full."""
+        self.records: list[Path] = []
+        """Folders of the recorders that were started, oldest first."""
         self.version = 0
         """Of the newest adapter that was sent."""
         self._stack = ExitStack()
@@ -217,7 +219,8 @@ class Graph:
         elif name == "learner":
             values = {"run_dir": self.folder / f"learner{time.monotonic_ns()}", "seed": self._seed}
         elif name == "recorder":
-            values = {"folder": self.folder / f"bag{time.monotonic_ns()}"}
+            self.records.append(self.folder / f"bag{time.monotonic_ns()}")
+            values = {"folder": self.records[-1]}
         given = [word for key, value in values.items() for word in ("-p", f"{key}:={value}")]
         maps = [word for topic in _REMAPPED.get(name, ()) for word in ("-r", f"{topic}:=raw/{topic}")]
         shared = ["--params-file", str(share_path("config", "ros2_rl.yaml"))]

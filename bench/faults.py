@@ -3,7 +3,8 @@
 Faults of processes, topics, sensors, the robot, adapters, persons and the disk at random times. Musts: every
 fault is noticed by the time that docs/faults.md promises (what does no harm trips nothing); no command
 outside the robot's limits reaches the plant; the safe command is there within a state period and 5 ms of the
-state that shows the fault (p99); the robot ends in a safe mode; every event has its file.
+state that shows the fault (p99); the robot ends in a safe mode; every event has its file; the record of a
+recorder that dies lacks its last second at most.
 
     python bench/faults.py [--quick] [--rounds N] [--kinds NAME ...] [--log FILE] [--out FILE]
 
@@ -122,6 +123,7 @@ def figures(lines: list[dict]) -> dict[str, float | None]:
 
 def of(done: list[dict]) -> dict[str, float | None]:
     """Shares, times and the worst command of some injections."""
+    lacking = [d["record_lacks_s"] for d in done if d.get("record_lacks_s") is not None]
     reactions = [d["reaction_ms"] for d in done if d["reaction_ms"] is not None]
     over = [
         d["reaction_ms"] - PERIOD_MS[d["lockstep"]] - SLACK_MS for d in done if d["reaction_ms"] is not None
@@ -140,6 +142,7 @@ def of(done: list[dict]) -> dict[str, float | None]:
         "worst_beyond_rad_s": max(d["beyond_speed"] for d in done),
         "worst_beyond_nm": max(d["beyond_nm"] for d in done),
         "refused_by_plant": float(sum(d["refused"] for d in done)),
+        "record_lacks_s": max(lacking) if lacking else None,
     }
 
 
@@ -152,6 +155,7 @@ def missed(found: dict[str, float | None]) -> list[str]:
         "the robot ends safely": found["safe_at_end"] == 1.0,
         "no command outside limits": worst <= 1e-6 and not found["refused_by_plant"],
         "reaction within a period and 5 ms": (found["reaction_over_ms_p99"] or 0.0) <= 0.0,
+        "a record lacks a second at most": (found["record_lacks_s"] or 0.0) <= 1.0,
         "every event has its file": not found["events_lost"] and not found["events_unreadable"],
     }
     return [name for name, met in musts.items() if not met]

@@ -87,7 +87,7 @@ class Poller:
     def _in_order(self, nodes: list[Node]) -> list[Callable[[], bool | None]]:
         """What a round does: the way from a state to the policy's command without a stop, then the rest."""
         pilots = [node for node in nodes if isinstance(node, PolicyExecutor)]
-        way = nodes[: nodes.index(pilots[0]) + 1]
+        way = nodes[: max((nodes.index(pilot) for pilot in pilots), default=0) + 1]
         # In lockstep a new state waits for the next round, in which everybody sees it.
         hurried = [] if any(node.lockstep for node in self._simulators) else [self._simulate]
         return [

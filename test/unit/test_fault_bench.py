@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
 import faults  # noqa: E402
 import tilt  # noqa: E402
-from fault_campaign import EventCount  # noqa: E402
+from fault_campaign import EventCount, record_lacks_s  # noqa: E402
 from fault_lines import SOUND, Line, TopicFault, cut, garbage, misnamed, not_a_number  # noqa: E402
 from fault_plant import Watch, WatchedPlant  # noqa: E402
 from tilt_runs import Walk, capture_margin  # noqa: E402
@@ -125,6 +125,7 @@ def test_figures_and_the_musts_that_are_missed():
         ({"beyond_rad": 0.01}, "limits"),
         ({"refused": 1}, "limits"),
         ({"reaction_ms": 16.0}, "reaction"),
+        ({"record_lacks_s": 1.5}, "record"),
     ):
         (said,) = faults.missed(faults.figures([line(**change), graph]))
         assert word in said
@@ -136,6 +137,10 @@ def test_a_campaign_goes_on_where_its_log_ends(tmp_path):
     log.add(line())
     again = faults.Log(tmp_path / "log")
     assert again.has("a", 1) and not again.has("a", 2) and not again.has("b", 1)
+
+
+def test_a_record_that_cannot_be_read_lacks_everything(tmp_path):
+    assert record_lacks_s(tmp_path / "none", 10**18) == math.inf
 
 
 def test_events_are_counted_over_several_lives():
