@@ -229,6 +229,9 @@ class Campaign:
         heard = len(graph.observer.said)
         graph.run(lambda: len(graph.observer.said) > heard, 2.0)
         graph.run(lambda: graph.observer.mode != "RECOVERY", 60.0)
+        if graph.observer.mode in ("DAMPING", "ESTOP"):
+            # What was just said takes a state to get to the robot.
+            graph.run(lambda: graph.robot.plant.drives.gains == "damping", 1.0)
 
     def _finish(self, kind: Kind, verdict: Verdict) -> None:
         graph, plant = self._graph, self._graph.robot.plant
