@@ -13,9 +13,12 @@ from std_msgs.msg import UInt8MultiArray
 from ros2_rl.policy.adapter import Adapter, merge
 from ros2_rl.policy.mlp import linear_layers
 from ros2_rl.policy.onnx_policy import OnnxPolicy
-from ros2_rl.robots import RobotState
+from ros2_rl.robots import RobotState, load_robot
 from ros2_rl.sim.perturbations import Perturbations, SensorNoise
 from ros2_rl.tasks import load_task
+
+_BEYOND = load_robot("go2").q_upper + 0.5
+"""A reading beyond the stop of each joint, rad."""
 
 Spoil = Callable[[RobotState], RobotState]
 
@@ -132,9 +135,10 @@ def sensors() -> list[Kind]:
         Kind("gyro_frozen", _frozen("gyro"), within_s=0.15),
         Kind("accelerometer_frozen", _frozen("accel"), within_s=0.15),
         Kind("orientation_frozen", _frozen("quat"), within_s=0.15),
-        Kind("encoder_stuck", _encoder(lambda held, s, j: held, speed=True), within_s=0.6, lasts_s=1.0),
+        # It shows when the joint is asked to move: at the latest when a robot that stood walks on.
+        Kind("encoder_stuck", _encoder(lambda held, s, j: held, speed=True), within_s=9.0, lasts_s=1.0),
         Kind("encoder_off_by_0.5", _encoder(lambda held, s, j: s.q[j] + 0.5), Sign.BODY, 1.5, 2.0),
-        Kind("encoder_out_of_range", _encoder(lambda held, s, j: 4.0), within_s=0.2),
+        Kind("encoder_out_of_range", _encoder(lambda held, s, j: _BEYOND[j]), within_s=0.2),
         Kind("encoder_nan", _encoder(lambda held, s, j: float("nan")), within_s=0.1),
         Kind("gyro_bias", _noise(gyro_bias=0.4), within_s=1.5, lasts_s=2.0),
         Kind("accelerometer_bias", _replaced(accel=lambda a: a + 3.0), within_s=2.5, lasts_s=3.0),
