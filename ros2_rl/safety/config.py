@@ -63,6 +63,7 @@ class RecoveryConfig(Section):
     )
     roll_pause_s: float = Field(ge=0, le=10, description="shortest time between two rolls, s")
     fall_deg: float = Field(ge=45, le=120, description="tilt that counts as a fall, deg")
+    trunk_m: float = Field(ge=0, le=1, description="base above the lowest foot, trunk on the ground, m")
 
 
 class AutostartConfig(Section):

@@ -63,8 +63,8 @@ class ModeMachine:
         self._lead_ns = round(config.hand_back.lead_s * NS_PER_S)
         self._fall_angle = math.radians(config.recovery.fall_deg)
         height = config.guards.base_height
-        self._belly_m = -math.inf if height is None else height.limit_m
-        self._belly = Rule(0.0 if height is None else height.after_s, 0.0)
+        self._trunk_m = config.recovery.trunk_m
+        self._down = Rule(0.0 if height is None else height.after_s, 0.0)
         self._standing = StandingCheck(robot, config.hand_back)
         self.record = ModeRecord()
         self.sample: Sample | None = None
@@ -217,7 +217,7 @@ class ModeMachine:
     def _recover(self, verdict: Verdict) -> None:
         if self.sample is None:
             return
-        self._belly.reset()
+        self._down.reset()
         fallen = self.mode is Mode.POLICY and verdict.guard == HeightGuard.name
         self._recovery.start(self.sample.state)
         self.enter(Mode.RECOVERY, verdict.cause, guard=verdict.guard)
@@ -225,10 +225,13 @@ class ModeMachine:
             self.record.fall()
 
     def _lies(self, sample: Sample) -> bool:
-        """Whether the robot has fallen: on its side, or on its belly though nothing folds its legs."""
-        if sample.tick is not None and not self._recovery.scripted:
-            self._belly.update(sample.tick.height < self._belly_m, sample.state.stamp_ns)
-        return sample.tilt > self._fall_angle or self._belly.tripped
+        """Whether the robot has fallen: on its side, or with its trunk on the ground.
+
+        Recovery crouches on purpose, so folded legs alone are no fall here.
+        """
+        if sample.tick is not None:
+            self._down.update(sample.tick.height < self._trunk_m, sample.state.stamp_ns)
+        return sample.tilt > self._fall_angle or self._down.tripped
 
     def _hold(self, cause: str, guard: str = "") -> None:
         """Stand without the policy, for a while."""

@@ -56,11 +56,6 @@ class RecoveryController:
         """All attempts have been made in vain."""
         return self._attempt >= len(self._attempts)
 
-    @property
-    def scripted(self) -> bool:
-        """Whether the joints are led by position, hence may fold on purpose."""
-        return self._script is not None or self._roll is not None
-
     def start(self, state: RobotState) -> None:
         """Begin the first attempt."""
         self._attempt, self._roll, self._rolled_ns = 0, None, 0

@@ -12,6 +12,9 @@ from ros2_rl.safety.modes import Mode
 from ros2_rl.safety.reaction import Reaction, Verdict
 
 CROUCH = np.array(ROBOT.fold_pose)
+FLAT = CROUCH.copy()
+"""Legs drawn up: the trunk lies on the ground."""
+FLAT[[i for i, joint in enumerate(ROBOT.joints) if "thigh" in joint]] = 2.5
 LIMIT_S = CONFIG.guards.base_height.after_s
 
 
@@ -44,6 +47,16 @@ def test_a_level_robot_on_its_belly_has_fallen_and_is_brought_up():
     rig.obedient = True
     rig.until(Mode.POLICY, 20.0)
     assert rig.told.falls == 1
+
+
+@pytest.mark.parametrize(("pose", "falls"), [(CROUCH, 0), (FLAT, 1)])
+def test_recovery_may_crouch_but_a_trunk_on_the_ground_is_a_fall(pose, falls):
+    rig = Trotting()
+    rig.obedient = False
+    rig.run(0.1, tilt_deg=30.0)
+    assert rig.mode is Mode.RECOVERY and rig.told.guard == "tilt"
+    rig.run(LIMIT_S + 0.1, q=pose)
+    assert (rig.mode, rig.told.falls) == (Mode.RECOVERY, falls)
 
 
 def test_lying_where_it_lies_at_the_start_is_no_fall():
