@@ -42,7 +42,9 @@ _KINDS: dict[int, Any] = {
     Opcode.ATTACHMENT: Attachment,
     Opcode.STATISTICS: Statistics,
 }
-_UNREADABLE = (McapError, ValueError, struct.error, zstandard.ZstdError, RuntimeError, MemoryError)
+_UNREADABLE = (
+    McapError, ValueError, struct.error, zstandard.ZstdError, RuntimeError, MemoryError, OverflowError,
+)  # fmt: skip
 """What the parsers raise when the bytes make no sense (a RuntimeError is that of lz4)."""
 
 

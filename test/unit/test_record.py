@@ -104,13 +104,10 @@ def test_a_file_cut_anywhere_gives_what_was_whole_or_a_sentence(written, tmp_pat
     assert bag.damage
 
 
-@settings(max_examples=30)
-@given(data=st.data())
-def test_a_damaged_byte_is_never_misread(written, tmp_path_factory, data):
+def read_with(written, folder, at: int, value: int) -> None:
+    """Read a file with one byte changed: messages that were written, or a sentence."""
     _, messages, content = written
-    at = data.draw(st.integers(0, len(content) - 1))
-    value = data.draw(st.integers(0, 255).filter(lambda v: v != content[at]))
-    file = tmp_path_factory.mktemp("bad") / "bad.mcap"
+    file = folder / "bad.mcap"
     file.write_bytes(content[:at] + bytes([value]) + content[at + 1 :])
     kept = {m.data for m in messages}
     try:
@@ -118,6 +115,21 @@ def test_a_damaged_byte_is_never_misread(written, tmp_path_factory, data):
             assert message.data in kept
     except RecordError as error:
         assert str(error).endswith(".")
+
+
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_damaged_byte_is_never_misread(written, tmp_path_factory, data):
+    content = written[2]
+    at = data.draw(st.integers(0, len(content) - 1))
+    value = data.draw(st.integers(0, 255).filter(lambda v: v != content[at]))
+    read_with(written, tmp_path_factory.mktemp("bad"), at, value)
+
+
+def test_lengths_that_no_record_has(written, tmp_path):
+    for at in range(100, 260):
+        for value in (0x80, 0xFF):
+            read_with(written, tmp_path, at, value)
 
 
 @pytest.mark.parametrize(
