@@ -27,7 +27,7 @@ class LoopLimits:
 
 
 class LoopStats:
-    """Rate, execution time and latency of a loop since the last look.
+    """Rate, execution time and latency of a loop since the last look; the loop may have a thread of its own.
 
     Args:
         limits: thresholds.
@@ -58,13 +58,14 @@ class LoopStats:
         """Level, what is wrong (empty: nothing), and the figures; then it begins anew."""
         span_s = (self._last_ns - self._first_ns) * 1e-9
         rate = self._passes / span_s if self._passes and span_s > 0.0 else 0.0
-        execution, latency = _p99_ms(self._executions), _p99_ms(self._latencies)
+        executions, self._executions = self._executions, []
+        latencies, self._latencies = self._latencies, []
+        execution, latency = _p99_ms(executions), _p99_ms(latencies)
         found = self._complaints(rate, execution, latency)
         values = {"loop_rate_hz": f"{rate:.1f}", "execution_ms_p99": f"{execution:.3f}"}
-        if self._latencies:
+        if latencies:
             values["latency_ms_p99"] = f"{latency:.3f}"
         self._first_ns, self._passes = self._last_ns, 0
-        self._executions, self._latencies = [], []
         return (WARN if found else OK), ", ".join(found), values
 
     def _complaints(self, rate: float, execution: float, latency: float) -> list[str]:

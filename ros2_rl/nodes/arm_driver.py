@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -21,7 +21,8 @@ from ros2_rl.arm import Limits, PositionGate, Stance
 from ros2_rl.errors import ConfigError
 from ros2_rl.messages import JointOrder, to_ns
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import reliable, status_msg
+from ros2_rl.nodes.conversions import reliable
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.realtime import collect, quiet_collector
 
@@ -45,6 +46,7 @@ class ArmDriver(Node):
         self._state = JointState(name=list(joints))
         self._told = Stance.WAITING, ""
         self._rivalled = 0
+        self._shown = -1, 0.0
         self._refuse_beside_another()
         self._connect()
         treat(self)
@@ -75,7 +77,7 @@ class ArmDriver(Node):
     def _connect(self) -> None:
         self._commands = self.create_publisher(Float64MultiArray, self._value("command_topic"), reliable(1))
         self._states = self.create_publisher(JointState, "joint_states", qos_profile_sensor_data)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=90.0, max_execution_ms=4.0, max_latency_ms=15.0)
         self.create_subscription(
             JointState, self._value("state_topic"), self._on_state, qos_profile_sensor_data
         )
@@ -101,7 +103,7 @@ class ArmDriver(Node):
     # ---- what comes in
 
     def _on_state(self, msg: JointState) -> None:
-        state = self._state
+        state, begin = self._state, time.monotonic()
         try:
             position = self._positions(msg)
             velocity, effort = (self._order.sort(msg.name, part) for part in (msg.velocity, msg.effort))
@@ -112,6 +114,8 @@ class ArmDriver(Node):
         state.header = msg.header
         state.position, state.velocity, state.effort = position.tolist(), velocity.tolist(), effort.tolist()
         self._states.publish(state)
+        self._shown = to_ns(msg.header.stamp), begin
+        self._loop.ran(self._shown[0], time.monotonic() - begin)
 
     def _on_command(self, msg: JointState) -> None:
         try:
@@ -122,7 +126,10 @@ class ArmDriver(Node):
             return
         stamp_ns = to_ns(msg.header.stamp)
         if not self._rivalled:
-            self._send(self._gate.on_command(q, msg.header.frame_id, stamp_ns, time.monotonic()))
+            now, (shown_ns, shown) = time.monotonic(), self._shown
+            self._send(self._gate.on_command(q, msg.header.frame_id, stamp_ns, now))
+            if stamp_ns == shown_ns:
+                self._loop.delayed(now - shown)
 
     def _positions(self, msg: JointState) -> np.ndarray:
         """Positions in the controller's order, (J,).
@@ -159,10 +166,7 @@ class ArmDriver(Node):
             level = DiagnosticStatus.WARN
             text = f"nobody listens to {self._commands.topic_name}: activate forward_position_controller"
         values = {"stance": gate.stance, "limited": gate.limited, "refused": gate.refused}
-        status = status_msg("arm_driver", text, level, listeners=listeners, **values)
-        msg = DiagnosticArray(status=[status])
-        msg.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(msg)
+        self._loop.tell(self.get_clock().now().nanoseconds, text, level, listeners=listeners, **values)
 
     def _refuse_second_writer(self) -> None:
         """Hold at once and end soon if somebody else writes commands: nobody could say what comes out.

@@ -11,7 +11,7 @@ import sys
 import time
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -20,9 +20,10 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, to_time
+from ros2_rl.nodes.conversions import JointOrder, reliable
 from ros2_rl.nodes.go2_topics import WARM, Go2Topics
 from ros2_rl.nodes.hot_loop import HotLoop
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.robot_topics import StateTopics
 from ros2_rl.nodes.topic_wait import TopicWait
@@ -62,7 +63,8 @@ class Go2Driver(Node):
         self._connection = Connection(value("interface"), value("domain"))
         timeouts = Timeouts(value("command_timeout_s"), value("state_timeout_s"), value("damping_s"))
         self.machine = DriverMachine(self._robot, load_safety(self._robot.name).stand, timeouts)
-        self._cadence, self._latency = Cadence(), TickLatency()
+        self._loop = LoopDiagnostics(self, min_rate_hz=450.0, max_execution_ms=2.0, max_latency_ms=15.0)
+        self._cadence, self._latency = Cadence(), TickLatency(told=self._loop.delayed)
         self._order = JointOrder(self._robot.joints)
         self._awaited = [t for t in value("wait_for_topics") if t]
         self._publishing, self._closing = False, False
@@ -146,7 +148,6 @@ class Go2Driver(Node):
     def _connect(self) -> None:
         self._topics, self._slow = StateTopics(self, self._robot), Go2Topics(self, self._robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         self._estop = self.create_client(Trigger, "supervisor/estop")
         self.create_service(Trigger, "go2_driver/stand_up", self._service(self.machine.stand_up))
         self.create_service(Trigger, "go2_driver/lie_down", self._service(self.machine.lie_down))
@@ -167,7 +168,9 @@ class Go2Driver(Node):
 
     def _hear_robot(self) -> None:
         for payload in self._connection.receive(0.05):
-            self._on_low_state(payload, time.monotonic())
+            begin = time.monotonic()
+            self._on_low_state(payload, begin)
+            self._loop.ran(self._stamp_ns, time.monotonic() - begin)
 
     def _on_low_state(self, payload: bytes, now: float) -> None:
         frame = np.frombuffer(payload, layout.LOW_STATE)[0]
@@ -271,8 +274,8 @@ class Go2Driver(Node):
         ticks, temperatures = self._ticks, self._codec.temperatures(self._payload)
         period, latency = self._cadence.figures_ms(), self._latency.figures_ms()
         level, text = self._health(int(temperatures.max()))
-        status = status_msg(
-            "go2_driver", text, level,
+        self._loop.tell(
+            self._stamp_ns, text, level,
             state=self.machine.state,
             frames=ticks.frames,
             lost_frames=ticks.lost,
@@ -295,9 +298,6 @@ class Go2Driver(Node):
             motor_temperatures=" ".join(str(t) for t in temperatures),
             remote="+".join(sorted(self._remote.held)),
         )  # fmt: skip
-        msg = DiagnosticArray(status=[status])
-        msg.header.stamp = to_time(self._stamp_ns)
-        self._diagnostics.publish(msg)
         collect()
 
     def _health(self, hottest: int) -> tuple[bytes, str]:

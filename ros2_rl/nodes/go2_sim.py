@@ -16,8 +16,9 @@ from sensor_msgs.msg import Joy
 from std_srvs.srv import Trigger
 
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.conversions import reliable, status_values
 from ros2_rl.nodes.hot_loop import HotLoop
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.sim_parameters import SimParameters
@@ -61,7 +62,8 @@ class Go2Sim(Node):
         self._gap = GapSwitch(plant, gap, on)
         self._pacer, self._factor = Pacer(1.0 / (STATE_RATE_HZ * value("speed"))), RealTimeFactor()
         stiff = [gains for name, gains in robot.gains.items() if name.startswith(POLICY)]
-        self._round_trip = RoundTrip(stiff)
+        self._rounds = LoopDiagnostics(self, max_execution_ms=2.0, max_latency_ms=15.0)
+        self._round_trip = RoundTrip(stiff, told=self._rounds.delayed)
         self._viewer = None if value("headless") else Viewer(plant.model, plant.data)
         self._states, self._viewed = 0, 0.0
         self._reset = False
@@ -92,7 +94,6 @@ class Go2Sim(Node):
             services.Server(link, services.MOTION_SWITCHER, self.go2.motion_switcher),
             services.Server(link, services.SPORT, self.go2.sport),
         ]
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         follow_phases(self, lambda: self.go2.plant.stamp_ns + self._gap.offset_ns, self._gap.on_phase)
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
         self.create_subscription(Joy, "go2_sim/remote", self._on_remote, reliable(1))
@@ -110,11 +111,13 @@ class Go2Sim(Node):
             for message in self._commands.wait(left):
                 if self.go2.low_cmd(message.payload) and self.go2.last is not None:
                     self._round_trip.came(self.go2.last, time.monotonic())
-        self._pacer.count(time.monotonic())
+        begin = time.monotonic()
+        self._pacer.count(begin)
         self._look_after()
         self.go2.advance()
         if not self.go2.plant.lost:
             self._publish()
+        self._rounds.ran(self.go2.plant.stamp_ns, time.monotonic() - begin)
 
     def _publish(self) -> None:
         message = low_state(self.go2.low_state())
@@ -169,8 +172,8 @@ class Go2Sim(Node):
         p50, p99, most = self._round_trip.figures_ms()
         factor = self._factor.look(go2.plant.stamp_ns / NS_PER_S, time.monotonic())
         bad = go2.bad_frames or drives.timeouts or drives.out_of_limits
-        status = status_msg(
-            "go2_sim",
+        self._rounds.tell(
+            go2.plant.stamp_ns + self._gap.offset_ns,
             f"motion mode {go2.mode or 'released'}",
             DiagnosticStatus.WARN if bad else DiagnosticStatus.OK,
             real_time_factor=f"{factor:.2f}",
@@ -188,9 +191,6 @@ class Go2Sim(Node):
             round_trips_missed=self._round_trip.missed,
             given_up_s=f"{self._pacer.given_up_s:.3f}",
         )
-        msg = DiagnosticArray(status=[status])
-        msg.header.stamp = to_time(go2.plant.stamp_ns + self._gap.offset_ns)
-        self._diagnostics.publish(msg)
         collect()
 
 

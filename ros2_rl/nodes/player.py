@@ -9,7 +9,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.executors import Executor
 from rclpy.node import Node
@@ -17,6 +19,7 @@ from rclpy.publisher import Publisher
 
 from ros2_rl.errors import RecordError
 from ros2_rl.nodes._main import run_together
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.recorder import message_class, qos_of
 from ros2_rl.recording.playback import FEEDS, Await, Playback, Publish
 from ros2_rl.recording.reader import Bag
@@ -48,13 +51,16 @@ class Player(Node):
         self._publishers_of: dict[str, Publisher] = {}
         self._awaited: Await | None = None
         self._deadline, self._unanswered, self._begun = 0.0, 0, False
+        self._played = self._missing = 0
         self._not_before = self._settled = time.monotonic()
         self._connect()
 
     def turn(self, executor: Executor) -> None:
         """Play on as far as the answers allow, then hear what has come."""
+        begin = time.monotonic()
         if self._begun or self._begin():
             self._play()
+            self._loop.ran(time.monotonic_ns(), time.monotonic() - begin)
         executor.spin_once(timeout_sec=0.0 if self._awaited is None else 0.01)
 
     def _declare(self) -> None:
@@ -75,6 +81,8 @@ class Player(Node):
         return self.get_parameter(name).value
 
     def _connect(self) -> None:
+        self._loop = LoopDiagnostics(self)
+        self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
         for name in self._playback.feed.inputs:
             if self._bag.has(name):
                 topic = self._bag.topics[self._bag.full_name(name)]
@@ -117,6 +125,7 @@ class Player(Node):
 
     def _send(self, step: Publish) -> None:
         publisher = self._publishers_of[step.name]
+        self._played += 1
         publisher.publish(step.data)
         if self._bag.topics[self._bag.full_name(step.name)].latched:
             # Announcements come on topics of their own; one must be there before the next state is.
@@ -131,6 +140,7 @@ class Player(Node):
             if time.monotonic() < self._deadline:
                 return False
             self._unanswered += 1
+            self._missing += 1
             self.get_logger().warning(f"There was no answer {number}.")
             if self._unanswered >= _GIVE_UP:
                 raise RecordError(
@@ -138,8 +148,16 @@ class Player(Node):
                 )
         else:
             self._unanswered = 0
+            self._loop.delayed(time.monotonic() - self._deadline + self._value("patience_s"))
         self._awaited = None
         return True
+
+    def _each_second(self) -> None:
+        node, answers = self._playback.feed.node, self._answers[self._playback.feed.answers[-1]]
+        text = f"plays to {node}" if self._begun else f"waits for {node}"
+        level = DiagnosticStatus.WARN if self._missing else DiagnosticStatus.OK
+        values = {"played": self._played, "answers": len(answers), "unanswered": self._missing}
+        self._loop.tell(self.get_clock().now().nanoseconds, text, level, **values)
 
     def _finish(self) -> None:
         out = Path(self._value("out") or beside(self._run))

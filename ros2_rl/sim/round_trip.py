@@ -4,7 +4,7 @@ A LowCmd does not say which state it answers. But a policy's target changes once
 is held in between: under the policy, the first command that is not the one before it is the answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,10 +18,16 @@ class RoundTrip:
     Args:
         gains: gain sets by which the policy's commands are told from others.
         step_ns: control step of the policy.
+        told: called with each duration, s.
     """
 
-    def __init__(self, gains: Sequence[GainSet], step_ns: int = 20_000_000):
-        self._stiff, self._step_ns = [gain.kp for gain in gains], step_ns
+    def __init__(
+        self,
+        gains: Sequence[GainSet],
+        step_ns: int = 20_000_000,
+        told: Callable[[float], None] = lambda _: None,
+    ):
+        self._stiff, self._step_ns, self._told = [gain.kp for gain in gains], step_ns, told
         self._durations = Durations()
         self._sent: float | None = None
         self._held: np.ndarray | None = None
@@ -43,6 +49,7 @@ class RoundTrip:
             self._held, self._sent = command.q, None  # whatever it answers, that began before
         elif self._sent is not None and (command.q != self._held).any():
             self._durations.add(now - self._sent)
+            self._told(now - self._sent)
             self._sent = None
         self._held = command.q
 

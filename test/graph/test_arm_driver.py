@@ -110,6 +110,7 @@ def test_rubbish_is_dropped_damping_holds_and_blindness_is_silence(rig: NodeRig,
         before = int(rig.diagnostics[2].get("refused", 0))
         # An empty one has no positions: that is no command to go to zero.
         arm.cycle(lambda n=before: int(rig.diagnostics[2].get("refused", 0)) > n, f"{bad} refused", bad)
+    assert float(rig.diagnostics[2]["execution_ms_p99"]) > 0.0 and "loop_rate_hz" in rig.diagnostics[2]
     assert arm.q == here
 
     arm.obeys = False

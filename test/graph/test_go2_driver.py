@@ -29,6 +29,9 @@ def test_a_supervisor_stands_the_robot_up_through_unitrees_protocol(rig: DriverR
     rig.wait(lambda: rig.heard.get("battery_state") and rig.heard.get("joy"), "battery and remote")
     assert set(rig.heard["imu/data"]) & set(stamps) and set(rig.heard["foot_forces"]) & set(stamps)
     assert robot.mode == ""
+    for values in (rig.of("go2_driver"), rig.of("go2_sim")):
+        assert float(values["loop_rate_hz"]) >= 0.0 and float(values["execution_ms_p99"]) >= 0.0
+    rig.wait(lambda: float(rig.of("go2_driver")["loop_rate_hz"]) > 0.0, "the rate of the driver's loop")
     rig.gains = "stand"
     rig.wait(lambda: np.abs(rig.q - ROBOT.stand_pose).max() < 0.2, "a standing robot")
     rig.wait(lambda: rig.state == "FOLLOWING", "FOLLOWING")
