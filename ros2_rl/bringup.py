@@ -42,6 +42,8 @@ class NodeArgs(Protocol):
 # Together less than the 5 s within which everything has to have ended after Ctrl-C.
 _SIGTERM_AFTER_S = "4.0"
 _SIGKILL_AFTER_S = "0.8"
+_LOADED_S = 120.0
+"""So long a driver waits for a simulated robot."""
 _TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 _FASTDDS = "FASTRTPS_DEFAULT_PROFILES_FILE"
 _OF_LAUNCH = {"sigterm_timeout", "sigkill_timeout", "emulate_tty", "launch-prefix", "launch-prefix-filter"}
@@ -143,9 +145,10 @@ def _robot(args: SimArgs, awaited: list[str], gap_from_start: bool) -> list[Node
     if args.hardware == "sim":
         return []
     wire: dict[str, Any] = {"interface": args.interface, "domain": args.domain, "policy": args.policy}
-    driver = node("go2_driver", args, wait_for_topics=awaited, **wire)
     if args.hardware == "go2":
-        return [driver]
+        return [node("go2_driver", args, wait_for_topics=awaited, **wire)]
+    # A robot that is there answers at once; this one has to be loaded first.
+    driver = node("go2_driver", args, wait_for_topics=awaited, robot_timeout_s=_LOADED_S, **wire)
     simulated = node(
         "go2_sim", args, gap=args.gap, gap_from_start=gap_from_start, speed=args.speed, seed=args.seed,
         headless=args.headless, **wire,

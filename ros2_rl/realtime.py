@@ -54,6 +54,10 @@ class Kernel:
         policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(thread, policy, os.sched_param(priority))
 
+    def set_idle(self, thread: int) -> None:
+        """SCHED_IDLE for a thread and those that it begins later: whoever else wants the core has it."""
+        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+
     def pin(self, thread: int, cores: Iterable[int]) -> None:
         os.sched_setaffinity(thread, cores)
 
@@ -86,6 +90,15 @@ def apply(wish: Wish, kernel: Kernel | None = None) -> list[str]:
     ]
     complaints = (step(wish, kernel) for wanted, step in steps if wanted)
     return [complaint for complaint in complaints if complaint]
+
+
+def give_way(kernel: Kernel | None = None) -> str:
+    """Let this process run only while nobody else wants its core; a sentence if that cannot be had.
+
+    A lower priority is not enough: a thread that wakes up then still waits for the other one's time slice.
+    """
+    kernel = kernel or Kernel()
+    return _for_all(kernel, kernel.set_idle, "The process does not give way to others")
 
 
 def quiet_collector() -> None:

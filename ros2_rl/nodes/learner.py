@@ -37,6 +37,7 @@ from ros2_rl.nodes.conversions import reliable, status_msg, status_values
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.step import unpack
+from ros2_rl.realtime import give_way
 from ros2_rl.robots import load_robot
 from ros2_rl.tasks import load_task
 
@@ -55,6 +56,9 @@ class LearnerNode(Node):
         super().__init__("learner")
         self._declare()
         value = self._value
+        complaint = give_way() if value("give_way") else ""
+        if complaint:
+            self.get_logger().warning(complaint)
         robot, self._task = load_robot(value("robot")), load_task(value("task"))
         config = load_learner(value("learner"))
         policy = Path(value("policy") or self._task.policy_path)
@@ -150,6 +154,7 @@ class LearnerNode(Node):
             ("lockstep", True, "the robot waits for the learner", {}),
             ("replay", "", "run_dir of an earlier run whose experience is mixed in; empty: none", {}),
             ("resume", "", "run_dir of an earlier run to go on from; empty: start anew", {}),
+            ("give_way", False, "run only while nobody else wants the core (SCHED_IDLE)", {}),
         ):
             self.declare_parameter(
                 name, default, ParameterDescriptor(description=description, read_only=True, **limits)

@@ -1,6 +1,7 @@
 """The learner's node: phases, adapters, services, and an executor that it does not control."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -87,6 +88,13 @@ def test_on_a_robot_it_begins_with_the_first_step_it_hears_not_with_what_was_sai
     rig.wait(lambda: rig.phases, "the first phase", again=lambda: rig.steps.publish(message(step)))
     assert step < rig.phases[0].start_step < step + 1000
     rig.close()
+
+
+def test_on_request_it_gives_way_to_others(tmp_path):
+    rig = LearnerRig(tmp_path / "run", "-p", "give_way:=true")
+    rig.wait(lambda: rig.phases, "the first phase")
+    assert os.sched_getscheduler(rig.process.pid) == os.SCHED_IDLE
+    assert rig.close()[0] == 0
 
 
 def test_services(rig, tmp_path):

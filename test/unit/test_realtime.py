@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from ros2_rl.realtime import Kernel, Wish, apply, collect, limit_threads, quiet_collector
+from ros2_rl.realtime import Kernel, Wish, apply, collect, give_way, limit_threads, quiet_collector
 
 EVERYTHING = Wish(priority=70, lock_memory=True, cores=(1,))
 
@@ -28,6 +28,9 @@ class Fake(Kernel):
 
     def set_fifo(self, thread: int, priority: int) -> None:
         self._do("fifo", thread, priority)
+
+    def set_idle(self, thread: int) -> None:
+        self._do("idle", thread)
 
     def pin(self, thread: int, cores) -> None:
         self._do("pin", thread, *cores)
@@ -50,6 +53,21 @@ def test_everything_is_given_to_every_thread() -> None:
     kernel = Fake()
     assert apply(EVERYTHING, kernel) == []
     assert kernel.done == [("pin", 10, 1), ("pin", 12, 1), ("lock", 0), ("fifo", 10, 70), ("fifo", 12, 70)]
+
+
+def test_who_gives_way_does_so_with_every_thread() -> None:
+    kernel = Fake()
+    assert give_way(kernel) == "" and kernel.done == [("idle", 10), ("idle", 12)]
+    assert "does not give way to others (not permitted)." in give_way(Fake("idle"))
+
+
+def test_a_process_that_gives_way_runs_on_and_so_do_its_later_threads() -> None:
+    words = (
+        "import os, threading; from ros2_rl.realtime import give_way; assert not give_way(); found = []; "
+        "t = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0))); t.start(); t.join(); "
+        "assert os.sched_getscheduler(0) == found[0] == os.SCHED_IDLE"
+    )
+    assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0
 
 
 def test_nothing_is_done_where_nothing_is_wished_for() -> None:
