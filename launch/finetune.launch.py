@@ -1,13 +1,17 @@
 """Fine-tune a policy on a robot that walks, and stop when the goal is reached or the time is up.
 
     ros2 launch ros2_rl finetune.launch.py task:=trot gap:=default speed:=0
+    ros2 launch ros2_rl finetune.launch.py robot:=arm task:=peg learner:=rlpd operator:=scripted
 
 The exit status is 0 only when the learner ended well and no other node ended before it.
 """
 
+from pathlib import Path
+
 from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction
 
+from ros2_rl.arm_args import ARM_ARGUMENTS, ArmArgs, check_arm_args, is_arm
 from ros2_rl.bringup import (
     checked,
     declarations,
@@ -20,10 +24,16 @@ from ros2_rl.bringup import (
 )
 from ros2_rl.launch_args import FINETUNE_ARGUMENTS, check_finetune_args
 
+_PATIENCE_S = 300.0
+"""In lockstep an arm's learner is waited for between two episodes, however slow the machine, wall time, s."""
+
 
 def start(context: LaunchContext) -> list:
     """Check the arguments, then begin all nodes."""
-    args = checked(check_finetune_args, given(context, FINETUNE_ARGUMENTS, __file__))
+    values = given(context, FINETUNE_ARGUMENTS | ARM_ARGUMENTS, __file__)
+    if checked(lambda said: is_arm(said["robot"]), values):
+        return start_arm(checked(check_arm_args, values))
+    args = checked(check_finetune_args, {k: v for k, v in values.items() if k not in ARM_ARGUMENTS})
     nodes = robot_nodes(args, gap_from_start=False, awaited=["learner/phase"])
     simulated = args.hardware != "go2"
     learner = node(
@@ -52,6 +62,42 @@ def start(context: LaunchContext) -> list:
     ]
 
 
+def start_arm(args: ArmArgs) -> list:
+    """The nodes around an arm."""
+    common = {"task": args.task, "seed": args.seed}
+    patience = {"lockstep": args.lockstep, "lockstep_timeout_s": _PATIENCE_S}
+    learner = node(
+        "arm_learner",
+        args,
+        **common,
+        learner=args.learner,
+        minutes=args.minutes,
+        episodes=args.episodes,
+        demos=args.demos,
+        resume=args.resume,
+        run_dir=args.run_dir,
+    )
+    nodes = [
+        node(
+            "sim_bridge",
+            args,
+            **common,
+            **patience,
+            speed=args.speed or 1.0,
+            headless=args.headless,
+            state_rate_hz=100.0,
+            wait_for_topics=["joint_commands", "policy/targets", "policy/adapter"],
+        ),
+        node("supervisor", args, **patience, events_dir=str(Path(args.run_dir) / "supervisor")),
+        node("arm_executor", args, **common, lockstep=args.lockstep, learning=True),
+    ]
+    if args.operator == "scripted":
+        nodes.append(node("operator", args, **common))
+    return [*end_together([*nodes, learner], goal=learner), *nodes, learner]
+
+
 def generate_launch_description() -> LaunchDescription:
     """The arguments, then the nodes."""
-    return LaunchDescription([*declarations(FINETUNE_ARGUMENTS), OpaqueFunction(function=start)])
+    return LaunchDescription(
+        [*declarations(FINETUNE_ARGUMENTS | ARM_ARGUMENTS), OpaqueFunction(function=start)]
+    )

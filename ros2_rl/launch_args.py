@@ -186,7 +186,7 @@ def _common(text: Mapping[str, str]) -> dict:
         "composed": yes("composed", text["composed"]),
         "policy": _policy(text["policy"], text["task"]),
         "namespace": check_namespace(text["namespace"]),
-        "params_file": _params_file(text["params_file"]),
+        "params_file": check_params_file(text["params_file"]),
         "use_sim_time": yes("use_sim_time", text["use_sim_time"]) and text["hardware"] == "sim",
         "log_level": one_of("log_level", text["log_level"], LOG_LEVELS),
         "record": one_of("way of recording", text["record"].lower(), RECORD),
@@ -270,7 +270,7 @@ def check_namespace(text: str) -> str:
     return text
 
 
-def _params_file(text: str) -> str:
+def check_params_file(text: str) -> str:
     """The file's absolute path; rcl itself would say less about a file that it cannot read."""
     if not text:
         return ""

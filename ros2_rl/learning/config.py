@@ -1,13 +1,14 @@
 """The learner's settings, read from ``config/learners/<name>.yaml``."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.sac.config import OffPolicyConfig
-from ros2_rl.learning.settings import LearnerSettings
+from ros2_rl.learning.sac.rlpd_config import RlpdConfig
+from ros2_rl.learning.settings import FileSettings, LearnerSettings
 from ros2_rl.paths import available, share_path
 from ros2_rl.policy.adapter import LOG_STD_RANGE
 from ros2_rl.tasks.loading import line_of
@@ -145,12 +146,6 @@ class SlowRLConfig(LearnerSettings):
         5.0, gt=0, le=1000, description="updates after which that weight has halved"
     )
 
-    # Runs
-    seed: int = Field(0, ge=0, description="seed of initialisation and minibatches")
-    torch_threads: int = Field(
-        1, ge=1, le=64, description="threads of torch; the robot needs the other cores"
-    )
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         low, high = self.log_std_bounds
@@ -171,7 +166,8 @@ class SlowRLConfig(LearnerSettings):
 
 
 LearnerConfig = SlowRLConfig | OffPolicyConfig
-"""Settings of a learner; ``algorithm: sac`` in its file makes them an OffPolicyConfig."""
+"""Settings of a learner for a robot with legs; ``algorithm: sac`` in a file makes them an OffPolicyConfig."""
+_Config = TypeVar("_Config", bound=FileSettings)
 
 
 def load_learner(name: str, **changes: object) -> LearnerConfig:
@@ -180,20 +176,43 @@ def load_learner(name: str, **changes: object) -> LearnerConfig:
     A file may begin with ``extends: <name>`` and then says only in what it differs from that one.
 
     Raises:
-        ConfigError: no such learner, or a setting that is unknown or out of its range.
+        ConfigError: no such learner, one for an arm, or a setting that is unknown or out of its range.
     """
     settings, origin = _read(name)
     settings |= changes
-    kind = OffPolicyConfig if settings.get("algorithm") == "sac" else SlowRLConfig
+    if settings.get("algorithm") == "rlpd":
+        raise ConfigError(f"The learner '{name}' is one for an arm; choose it with robot:=arm.")
+    origin = {key: line for key, line in origin.items() if key not in changes}
+    if settings.get("algorithm") == "sac":
+        return _checked(OffPolicyConfig, name, settings, origin)
+    return _checked(SlowRLConfig, name, settings, origin)
+
+
+def load_arm_learner(name: str, **changes: object) -> RlpdConfig:
+    """As :func:`load_learner`, for an arm.
+
+    Raises:
+        ConfigError: as there, or a learner for a robot with legs.
+    """
+    settings, origin = _read(name)
+    settings |= changes
+    if settings.get("algorithm") != "rlpd":
+        raise ConfigError(f"The learner '{name}' is one for a robot with legs; an arm learns with rlpd.")
+    origin = {key: line for key, line in origin.items() if key not in changes}
+    return _checked(RlpdConfig, name, settings, origin)
+
+
+def _checked(kind: type[_Config], name: str, settings: dict[str, Any], origin: dict[str, str]) -> _Config:
+    """The settings; ``origin`` says where each that a file gave stands."""
     try:
         config = kind(**settings)
     except ValidationError as error:
         key = str(next(iter(error.errors()[0]["loc"]), ""))
         where = f"The learner file {name}.yaml is wrong"
-        if key in origin and key not in changes:
+        if key in origin:
             where = f"The learner file {origin[key]}, is wrong"
         raise ConfigError(f"{where}: {_first(error, kind)}.") from error
-    config._origin.update({key: line for key, line in origin.items() if key not in changes})
+    config._origin.update(origin)
     return config
 
 
@@ -224,7 +243,7 @@ def _read(name: str, below: tuple[str, ...] = ()) -> _Settings:
     return settings_below | settings, origin_below | origin
 
 
-def _first(error: ValidationError, kind: type[LearnerConfig]) -> str:
+def _first(error: ValidationError, kind: type[FileSettings]) -> str:
     """The first complaint as one phrase, with what is allowed."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))

@@ -1,4 +1,4 @@
-"""Settings that every learner has."""
+"""Settings that learners have in common."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -11,12 +11,21 @@ JUDGEMENTS = ("success", "failure", "not_good")
 """What a person may say of what the robot has just done."""
 
 
-class LearnerSettings(BaseModel):
-    """Base of the learners' settings."""
+class FileSettings(BaseModel):
+    """Settings that a file in ``config/learners`` gives."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)
     """File and line of each setting that a file gave."""
+    seed: int = Field(0, ge=0, description="seed of initialisation and batches")
+    torch_threads: int = Field(
+        1, ge=1, le=64, description="threads of torch; the robot needs the other cores"
+    )
+
+
+class LearnerSettings(FileSettings):
+    """Base of the settings of learners that change a policy of a robot with legs."""
+
     judgements: dict[str, float] = Field(
         default_factory=lambda: {"success": 0.5, "failure": -1.0, "not_good": -0.3},
         description="reward of a person's judgement, in units of the return",

@@ -11,6 +11,7 @@ import numpy as np
 
 from ros2_rl.errors import RecordError
 from ros2_rl.manipulation.episode import Transition
+from ros2_rl.manipulation.observation import WIDTH
 from ros2_rl.manipulation.task import ArmTask
 
 _SUFFIX = ".demo.npz"
@@ -21,13 +22,13 @@ class Demos:
     """Transitions of all episodes in a row, float32 unless said otherwise."""
 
     obs: np.ndarray
-    """(N, 18)."""
+    """(N, 21)."""
     actions: np.ndarray
     """Executed, (N, A), -1 to 1."""
     rewards: np.ndarray
     """(N,)."""
     next_obs: np.ndarray
-    """(N, 18)."""
+    """(N, 21)."""
     terminals: np.ndarray
     """Nothing follows, (N,), bool."""
     truncated: np.ndarray
@@ -121,7 +122,13 @@ def _read(path: Path, task: ArmTask) -> dict[str, np.ndarray]:
 
 
 def _about(task: ArmTask) -> dict[str, object]:
-    return {"robot": task.robot, "task": task.name, "step": task.step_dt, "actions": list(task.moves)}
+    return {
+        "robot": task.robot,
+        "task": task.name,
+        "step": task.step_dt,
+        "actions": list(task.moves),
+        "observation": WIDTH,
+    }
 
 
 def _columns(episode: Sequence[Transition]) -> dict[str, np.ndarray]:

@@ -54,7 +54,7 @@ class Transition:
     stamp_ns: int
     """Of the observation before the action."""
     obs: np.ndarray
-    """(18,), float32."""
+    """(21,), float32."""
     action: np.ndarray
     """What was executed, (A,), -1 to 1, whoever asked for it."""
     label: str
@@ -94,6 +94,8 @@ class Episodes:
         """What is to be announced; whoever announces it empties the list."""
         self.transitions: list[Transition] = []
         """Likewise, for the learner."""
+        self.may_run = True
+        """Whether the next episode may begin; while not, the arm waits at its start."""
         self._outcome, self._begun, self._held = "", False, True
         self._trusted_ns = 0
         self._pending: tuple[Observation, np.ndarray, str] | None = None
@@ -150,7 +152,7 @@ class Episodes:
 
     def _move(self, state: RobotState, seen: Observation) -> None:
         near = float(np.abs(seen.tool - self._start).max()) < _NEAR_M
-        if near and state.stamp_ns >= self._trusted_ns:
+        if near and self.may_run and state.stamp_ns >= self._trusted_ns:
             self._check.reset()
             self._count, self._began_ns = 0, state.stamp_ns
             self._enter(Stage.RUN, state.stamp_ns)

@@ -9,9 +9,11 @@ from ros2_rl.manipulation.kinematics import ToolKinematics
 from ros2_rl.manipulation.poses import ScenePoses
 from ros2_rl.robots import RobotDescription, RobotState
 
-WIDTH = 18
-_PLACE_M, _LEAD_M, _SPEED, _FORCE_N = 0.1, 0.01, 0.1, 20.0
+WIDTH = 21
+_PLACE_M, _NEAR_M, _LEAD_M, _SPEED, _FORCE_N = 0.1, 0.005, 0.01, 0.1, 20.0
 """Sizes of the numbers that a network sees as 1."""
+_NEAREST = 2.0
+"""Farther away, in units of the near place, a millimetre no longer matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,16 @@ class Observation:
     """As measured, (3,), m; None where the task has none."""
 
     def vector(self) -> np.ndarray:
-        """What a network sees, (18,), float32; the same for every place on the table."""
+        """What a network sees, (21,), float32; the same for every place on the table.
+
+        The way to the goal comes twice, the second time as with a magnifying glass: a peg is a matter of
+        tenths of a millimetre, the way there of tenths of a metre.
+        """
         thing = np.zeros(3) if self.object is None else self.object - self.tool
         way = np.zeros(3) if self.object is None else self.object - self.goal
+        away = self.tool - self.goal
         parts = (
-            (self.tool - self.goal) / _PLACE_M, thing / _PLACE_M, way / _PLACE_M,
+            away / _PLACE_M, np.clip(away / _NEAR_M, -_NEAREST, _NEAREST), thing / _PLACE_M, way / _PLACE_M,
             self.lead / _LEAD_M, self.speed / _SPEED, self.force / _FORCE_N,
         )  # fmt: skip
         return np.clip(np.concatenate(parts), -10.0, 10.0).astype(np.float32)

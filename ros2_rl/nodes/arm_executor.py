@@ -1,7 +1,10 @@
 """Node ``arm_executor``: runs an arm's episodes; a person's velocities become actions, these joint targets.
 
-While nobody drives the arm stays where it is. With ``demos_dir`` every episode that a person brings to
-success is kept as a demonstration; once there are as many as asked for the node ends with status 0.
+While nobody drives the learner's policy acts, and each step is told on ``policy/step`` (``learning``);
+without a learner the arm stays where it is. An episode begins once the policy that was made for it is there,
+so that what is a trial and what is practice never depends on who is faster. With ``demos_dir`` every episode
+that a person brings to success is kept as a demonstration; once there are as many as asked for the node ends
+with status 0.
 """
 
 import time
@@ -14,13 +17,16 @@ from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Float32MultiArray, MultiArrayDimension, UInt8MultiArray
 
 from ros2_rl.errors import ConfigError
+from ros2_rl.manipulation.active import ActivePolicy
 from ros2_rl.manipulation.demos import DemoWriter
-from ros2_rl.manipulation.episode import Episodes, Note, Stage
+from ros2_rl.manipulation.episode import Episodes, Note, Stage, Transition
 from ros2_rl.manipulation.observation import Observation
 from ros2_rl.manipulation.poses import ScenePoses
 from ros2_rl.manipulation.task import load_arm_task
+from ros2_rl.manipulation.upload import Uploads, pack
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_input import ArmInput
 from ros2_rl.nodes.arm_topics import EPISODE
@@ -36,7 +42,7 @@ _FAREWELL_S = 0.5
 
 
 class ArmExecutor(Node):
-    """Publishes ``policy/targets`` and ``task/episode``."""
+    """Publishes ``policy/targets``, ``task/episode`` and, with a learner, ``policy/step``."""
 
     def __init__(self) -> None:
         super().__init__("arm_executor")
@@ -48,6 +54,8 @@ class ArmExecutor(Node):
             raise ConfigError(f"The task '{task.name}' is one of the robot {task.robot}; choose it.")
         low, high = np.array(box.low), np.array(box.high)
         self._episodes = Episodes(robot, self._task, low, high, self._value("seed"), STEP_NS / 1e9)
+        self._learning, self._active = self._value("learning"), ActivePolicy(self._task, self._value("seed"))
+        self._uploads = Uploads()
         folder = self._value("demos_dir")
         self._demos = DemoWriter(Path(folder), self._task) if folder else None
         self._memory, self._driver = MemoryGuard(), DriverSchedule()
@@ -61,6 +69,10 @@ class ArmExecutor(Node):
         self._targets = self.create_publisher(JointState, "policy/targets", reliable(1))
         self._notes = self.create_publisher(DiagnosticStatus, EPISODE, reliable(10, latched=True))
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._steps = self.create_publisher(Float32MultiArray, "policy/step", reliable(2000))
+        self._verdicts = self.create_publisher(DiagnosticStatus, "policy/active", reliable(1, latched=True))
+        if self._learning:
+            self.create_subscription(UInt8MultiArray, "policy/adapter", self._on_policy, reliable(1, True))
         self.create_subscription(
             DiagnosticStatus, "supervisor/state", self._on_supervisor, reliable(100, latched=True)
         )
@@ -74,6 +86,7 @@ class ArmExecutor(Node):
             ("robot", "arm", "robot in config/robots", []),
             ("task", "reach", "task of that robot in config/tasks", []),
             ("seed", 0, "seed of where the tool begins", []),
+            ("learning", False, "act by the learner's policy, and tell it every step", []),
             ("lockstep", False, "wait for the velocity of a person who drives, at every action", []),
             ("demos_dir", "", "folder for demonstrations; empty: none are kept", []),
             ("demos", 20, "demonstrations after which the node ends", count),
@@ -99,9 +112,31 @@ class ArmExecutor(Node):
         if self._pending is not None:
             self._on_input(*self._pending)
 
+    def _on_policy(self, msg: UInt8MultiArray) -> None:
+        verdict = self._active.offer(bytes(msg.data))
+        level = DiagnosticStatus.OK if verdict.accepted else DiagnosticStatus.WARN
+        text = "active" if verdict.accepted else f"refused: {verdict.reason}"
+        if not verdict.accepted:
+            self.get_logger().warning(f"Policy refused: {verdict.reason}")
+        self._verdicts.publish(
+            status_msg("arm_executor", text, level, version=verdict.version, sha256=verdict.sha256)
+        )
+        if self._pending is not None:
+            self._on_input(*self._pending)
+
+    @property
+    def _policy_ready(self) -> bool:
+        """Whether the policy of this episode is there, and somebody to whom its steps can be told."""
+        heard = self._steps.get_subscription_count() > 0
+        return not self._learning or (heard and self._active.ready(self._episodes.number))
+
     def _waits(self, stamp_ns: int) -> bool:
-        """In lockstep, whether a person who drives has not yet answered what there is to see."""
-        due = self._value("lockstep") and self._episodes.stage is Stage.RUN and stamp_ns % self._every_ns == 0
+        """In lockstep, whether somebody has not yet answered: the learner, or a person who drives."""
+        if not self._value("lockstep"):
+            return False
+        if not self._policy_ready:
+            return True
+        due = self._episodes.stage is Stage.RUN and stamp_ns % self._every_ns == 0
         return due and self._driver.at(stamp_ns) and self._asked_ns < stamp_ns
 
     def _on_input(self, state: RobotState, scene: ScenePoses) -> None:
@@ -110,28 +145,46 @@ class ArmExecutor(Node):
         if self._pending is not None:
             return
         self._memory.resets_at(state.stamp_ns)
+        self._episodes.may_run = self._policy_ready
         target = self._episodes.tick(state, scene, self._memory.running, self._act)
         self._targets.publish(command_msg(target, self._joints))
+        transitions, self._episodes.transitions = self._episodes.transitions, []
         notes, self._episodes.notes = self._episodes.notes, []
+        if self._demos is not None:
+            for transition in transitions:
+                self._demos.add(transition)
+        if self._learning:
+            self._upload(transitions, notes)
         for note in notes:
             self._tell(note)
-        transitions, self._episodes.transitions = self._episodes.transitions, []
-        for transition in transitions:
-            if self._demos is not None:
-                self._demos.add(transition)
 
     def _act(self, seen: Observation) -> tuple[np.ndarray, str]:
-        label = "human" if self._driver.at(seen.stamp_ns) else "policy"
+        if not self._driver.at(seen.stamp_ns):
+            return self._active.act(seen.vector(), seen.stamp_ns), "policy"
         fresh = 0 <= seen.stamp_ns - self._heard_ns <= FRESH_NS
-        if label == "policy" or not fresh or not np.isfinite(self._velocity).all():
-            return np.zeros(len(self._task.axes)), label
-        return (self._velocity * self._task.step_dt / self._task.reach)[self._task.axes], label
+        if not fresh or not np.isfinite(self._velocity).all():
+            return np.zeros(len(self._task.axes)), "human"
+        return (self._velocity * self._task.step_dt / self._task.reach)[self._task.axes], "human"
 
     # ---- what goes out
 
+    def _upload(self, transitions: list[Transition], notes: list[Note]) -> None:
+        """Tell the learner, while the episode goes on."""
+        for item in self._uploads.of(transitions, notes):
+            data, dims = pack(item)
+            msg = Float32MultiArray(data=data.tolist())
+            msg.layout.dim = [MultiArrayDimension(label=label, size=size) for label, size in dims]
+            self._steps.publish(msg)
+
     def _tell(self, note: Note) -> None:
+        kind = self._active.kind
         msg = status_msg(
-            EPISODE, str(note.stage), number=note.number, stamp_ns=note.stamp_ns, outcome=note.outcome
+            EPISODE,
+            str(note.stage),
+            number=note.number,
+            stamp_ns=note.stamp_ns,
+            outcome=note.outcome,
+            kind=kind,
         )
         if note.layout_ns:
             msg.values.append(KeyValue(key="layout_ns", value=str(note.layout_ns)))
@@ -143,6 +196,8 @@ class ArmExecutor(Node):
         kept = 0 if self._demos is None else self._demos.written
         counted = self._outcomes
         waits = "" if self._stamp_ns else "waits for joint_states and scene/goal"
+        if self._stamp_ns and not self._policy_ready:
+            waits = f"waits for the learner's policy of episode {self._episodes.number}"
         level = DiagnosticStatus.WARN if self._input.missed else DiagnosticStatus.OK
         text = waits or ("poses were missing" if self._input.missed else f"episode {self._episodes.number}")
         status = status_msg(
@@ -150,6 +205,7 @@ class ArmExecutor(Node):
             text,
             level,
             demos=kept,
+            version=self._active.version,
             missed=self._input.missed,
             success=counted.get("success", 0),
             time_limit=counted.get("time limit", 0),

@@ -19,7 +19,7 @@ from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_input import ArmInput
 from ros2_rl.nodes.arm_topics import EPISODE
 from ros2_rl.nodes.asking import Asking
-from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, to_time
+from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, status_values, to_time
 from ros2_rl.robots import RobotState, load_robot
 from ros2_rl.tasks.clock import STEP_NS
 from ros2_rl.teleop.config import REQUESTS
@@ -43,6 +43,7 @@ class Operator(Node):
         self._order, self._frame = JointOrder(robot.joints), robot.base_link
         self._every_ns = round(task.step_dt * 1e9)
         self._target: np.ndarray | None = None
+        self._trial = False
         self._stage, self._asking = "", Asking(self, self._answered)
         self._stamp_ns = 0
         self._commands = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
@@ -81,6 +82,7 @@ class Operator(Node):
         self._target = target if np.isfinite(target).all() else None
 
     def _on_episode(self, msg: DiagnosticStatus) -> None:
+        self._trial = status_values(msg).get("kind") == "trial"
         if msg.message == Stage.RUN and self._stage != Stage.RUN:
             self._operator.begin()
         elif msg.message != Stage.RUN and self._stage == Stage.RUN:
@@ -92,7 +94,10 @@ class Operator(Node):
         self._kinematics.update(state.q if self._target is None else self._target)
         seen = self._observer.observe(state, scene, self._kinematics.position)
         if self._stage == Stage.RUN and state.stamp_ns % self._every_ns == 0:
-            self._follow(self._operator.watch(seen))
+            intent = Intent() if self._trial else self._operator.watch(seen)
+            # Whoever has given back drives until the supervisor has announced it: every sight is answered.
+            still = np.zeros(3) if intent.velocity is None else intent.velocity
+            self._follow(Intent(still, intent.requests))
 
     # ---- what goes out
 

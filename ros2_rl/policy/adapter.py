@@ -6,8 +6,6 @@ changes the biases as well: b' = b + change. In place of these an adapter may ca
 carries the SHA-256 of itself, so that any corruption shows.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,13 +19,12 @@ from ros2_rl.policy.contract import Contract
 from ros2_rl.policy.mlp import linear_layers, with_contract, with_residual, with_weights
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.policy.residual import Reach, Residual, check_residual
+from ros2_rl.policy.sealed import seal, unseal
 
 FORMAT = "ros2_rl.adapter.1"
 LOG_STD_RANGE = (-5.0, 1.0)
 PROBE_TOLERANCE = 1e-4
 """Largest difference between the learner's and the executor's network, raw action."""
-_NO_DIGEST = "0" * 64
-_DIGEST_FIELD = '"sha256":"{}"'
 _INTEGERS = ("version", "rank", "activate_at_step", "next_at_step", "created_ns")
 
 
@@ -66,11 +63,9 @@ class Adapter:
             tensors |= {f"{name}.lora_A": a, f"{name}.lora_B": b}
         tensors |= {f"{name}.bias": change for name, change in self.biases.items()}
         tensors |= self.residual.tensors() if self.residual else {}
-        tensors = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in tensors.items()}
         metadata = {key: str(getattr(self, key)) for key in _INTEGERS}
         metadata |= {"format": FORMAT, "base_sha256": self.base_sha256, "alpha": repr(float(self.alpha))}
-        data = safetensors.numpy.save(tensors, metadata | {"sha256": _NO_DIGEST})
-        return _exchange_digest(data, _NO_DIGEST, hashlib.sha256(data).hexdigest())
+        return seal(tensors, metadata)
 
     @staticmethod
     def from_bytes(data: bytes) -> "Adapter":
@@ -79,7 +74,7 @@ class Adapter:
         Raises:
             ContractError: the bytes are no adapter, or not those that the sender wrote.
         """
-        metadata = _metadata(data)
+        metadata = unseal(data, FORMAT, "adapter")
         try:
             tensors = safetensors.numpy.load(data)
             return Adapter(
@@ -155,27 +150,6 @@ def merge(model: ModelProto, adapter: Adapter) -> bytes:
     log_std = tuple(adapter.log_std.astype(float).tolist())
     contract = replace(contract, policy_version=adapter.version, log_std=log_std)
     return with_contract(merged, contract).SerializeToString()
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """Metadata of an intact safetensors file."""
-    try:
-        length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        digest = metadata["sha256"]
-        body = _exchange_digest(data, digest, _NO_DIGEST)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ContractError("The adapter cannot be read: it is not a safetensors file of ours.") from error
-    if hashlib.sha256(body).hexdigest() != digest:
-        raise ContractError("The adapter is corrupt: its SHA-256 does not match; send it again.")
-    if metadata.get("format") != FORMAT:
-        raise ContractError(f"The adapter has the format {metadata.get('format')}, not {FORMAT}.")
-    return metadata
-
-
-def _exchange_digest(data: bytes, old: str, new: str) -> bytes:
-    """``data`` with another digest in its header; the digest is that of the file without one."""
-    return data.replace(_DIGEST_FIELD.format(old).encode(), _DIGEST_FIELD.format(new).encode(), 1)
 
 
 def _pairs(tensors: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:

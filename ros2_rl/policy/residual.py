@@ -15,6 +15,7 @@ import numpy as np
 from ros2_rl.errors import ContractError
 from ros2_rl.policy.contract import Contract
 from ros2_rl.policy.mlp import Layer
+from ros2_rl.policy.perceptron import Perceptron
 from ros2_rl.robots import RobotDescription
 
 _PREFIX, _BOUND = "residual.", "residual.bound_deg"
@@ -31,23 +32,16 @@ class Residual:
 
     def __call__(self, obs: np.ndarray) -> np.ndarray:
         """f(obs) for one observation (D,) or several (N, D), before the tangent."""
-        x = np.asarray(obs, np.float64)
-        for weight, bias in self._double[:-1]:
-            x = _elu(x @ weight + bias)
-        weight, bias = self._double[-1]
-        return x @ weight + bias
+        return self.network(obs)
 
     @cached_property
-    def _double(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The layers as float64, in which no float32 weights overflow to infinity minus infinity."""
-        return [(layer.weight.T.astype(np.float64), layer.bias.astype(np.float64)) for layer in self.layers]
+    def network(self) -> Perceptron:
+        """f."""
+        return Perceptron(self.layers)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """As the tensors of a safetensors file."""
-        found = {_BOUND: self.bound_deg}
-        for layer in self.layers:
-            found |= {f"{_PREFIX}{layer.name}.{part}": getattr(layer, part) for part in ("weight", "bias")}
-        return found
+        return {_BOUND: self.bound_deg, **self.network.tensors(_PREFIX)}
 
     @staticmethod
     def take(tensors: dict[str, np.ndarray]) -> "Residual | None":
@@ -60,12 +54,7 @@ class Residual:
             return None
         bound = tensors.pop(_BOUND)
         own = {key: tensors.pop(key) for key in sorted(tensors) if key.startswith(_PREFIX)}
-        names = [k.removeprefix(_PREFIX).removesuffix(".weight") for k in own if k.endswith(".weight")]
-        layers = (
-            Layer(name, own[f"{_PREFIX}{name}.weight"], own[f"{_PREFIX}{name}.bias"])
-            for name in sorted(names, key=int)
-        )
-        return Residual(bound, tuple(layers))
+        return Residual(bound, Perceptron.take(own, _PREFIX).layers)
 
 
 class Reach:
@@ -109,20 +98,8 @@ def check_residual(residual: Residual, inputs: int, joints: int) -> None:
     """
     if residual.bound_deg.shape != (joints,):
         raise ContractError(f"The residual bounds {residual.bound_deg.size} joints; the policy has {joints}.")
-    width = inputs
-    for layer in residual.layers:
-        if (
-            layer.weight.ndim != 2
-            or layer.weight.shape[1] != width
-            or layer.bias.shape != layer.weight.shape[:1]
-        ):
-            raise ContractError(
-                f"The residual's layer {layer.name} takes {layer.weight.shape[-1]} numbers, not {width}."
-            )
-        width = len(layer.bias)
-    if width != joints:
-        raise ContractError(f"The residual moves {width} joints; the policy has {joints}.")
-    if not all(np.isfinite(array).all() for array in residual.tensors().values()):
+    residual.network.check(inputs, joints, "residual")
+    if not np.isfinite(residual.bound_deg).all():
         raise ContractError("The residual has a number that is not finite.")
     if residual.bound_deg.min() < 0.0:
         raise ContractError("The residual's bound is negative; it must be 0 deg or more.")
@@ -147,7 +124,3 @@ def check_bound(bound_deg: Sequence[float] | np.ndarray, contract: Contract, rob
             f"{contract.joint_names[joint]}, which has {room[joint]:.1f} deg from its default position; "
             "take a smaller bound."
         )
-
-
-def _elu(x: np.ndarray) -> np.ndarray:
-    return np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0)))

@@ -113,7 +113,7 @@ def test_a_person_drives_the_base(base, runtime):
         (lambda r: replace(r, bound_deg=np.full(12, 60.0)), "limits of .*_joint, which has"),
         (lambda r: replace(r, bound_deg=np.full(11, 8.0)), "bounds 11 joints"),
         (lambda r: replace(r, bound_deg=np.full(12, -1.0)), "negative"),
-        (lambda r: replace(r, layers=r.layers[:1]), "moves 16 joints"),
+        (lambda r: replace(r, layers=r.layers[:1]), "answers with 16 numbers"),
         (lambda r: replace(r, layers=r.layers[1:]), "takes 16 numbers, not 47"),
         (lambda r: replace(r, bound_deg=np.full(12, np.nan)), "not finite"),
     ],

@@ -1,15 +1,57 @@
-"""Settings of the off-policy learner, read from ``config/learners/<name>.yaml`` with ``algorithm: sac``."""
+"""Settings of the off-policy learners: of soft actor-critic itself, and on the base of a robot with legs
+(``algorithm: sac`` in ``config/learners/<name>.yaml``).
+"""
 
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ros2_rl.learning.settings import LearnerSettings
+from ros2_rl.learning.settings import FileSettings, LearnerSettings
 
 Source = Literal["policy", "human", "recovery"]
 
 
-class OffPolicyConfig(LearnerSettings):
+class SacConfig(FileSettings):
+    """What soft actor-critic needs wherever its batches come from."""
+
+    # What learns
+    actor_hidden: tuple[int, ...] = Field((128, 128), min_length=1, description="actor's hidden layers")
+    std_init: float = Field(0.2, ge=0.01, le=1, description="noise at the start, before tanh")
+    log_std_bounds: tuple[float, float] = Field((-4.0, -0.5), description="where its logarithm must stay")
+
+    # Critics
+    critics: int = Field(3, ge=1, le=20, description="size of the ensemble")
+    critic_subset: int = Field(2, ge=1, le=20, description="drawn for each target; the lowest counts")
+    critic_hidden: tuple[int, int] = Field((192, 192), description="hidden layers of a critic")
+    gamma: float = Field(0.95, gt=0, lt=1, description="discount of a control step")
+    reward_scale: float = Field(10.0, gt=0, le=1000, description="factor on rewards")
+
+    # Updates
+    utd: float = Field(1.5, gt=0, le=50, description="gradient steps a control step, at most")
+    batch: int = Field(256, ge=8, le=4096, description="transitions of a gradient step")
+    learning_rate: float = Field(3e-4, gt=0, le=0.1, description="Adam step of actor and temperature")
+    critic_learning_rate: float = Field(3e-4, gt=0, le=0.1, description="Adam step of the critics")
+    tau: float = Field(0.005, gt=0, le=1, description="pace of the target critics")
+    policy_delay: int = Field(2, ge=1, le=20, description="gradient steps of the critics to one of the actor")
+    temperature: float = Field(0.01, gt=0, le=10, description="entropy weight at the start")
+    target_entropy: float = Field(-1.0, ge=-5, le=0.7, description="entropy aimed at, nat a joint")
+    actor_average: float = Field(
+        0.01, gt=0, le=1, description="pace of the averaged actor, which is the one that acts"
+    )
+    critic_warmup: int = Field(500, ge=0, le=100_000, description="gradient steps before the actor learns")
+    replay_capacity: int = Field(200_000, ge=1000, le=5_000_000, description="transitions kept")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.log_std_bounds
+        if not -5.0 <= low < high <= 1.0:
+            raise ValueError("log_std_bounds must rise within -5 to 1")
+        if self.critic_subset > self.critics:
+            raise ValueError("critic_subset must not be above critics")
+        return self
+
+
+class OffPolicyConfig(SacConfig, LearnerSettings):
     """Soft actor-critic on a bounded residual of the base, or on low-rank adapters in it."""
 
     algorithm: Literal["sac"] = "sac"
@@ -25,7 +67,6 @@ class OffPolicyConfig(LearnerSettings):
     bound_opens_steps: int = Field(
         6000, ge=0, le=1_000_000, description="gradient steps of the actor's learning until it has all of it"
     )
-    actor_hidden: tuple[int, ...] = Field((128, 128), min_length=1, description="residual's hidden layers")
     rank: int = Field(4, ge=1, le=64, description="lora: rank")
     alpha: float = Field(8.0, gt=0, le=256, description="lora: scale of the adapters is alpha / rank")
     correction_coef: float = Field(
@@ -34,13 +75,8 @@ class OffPolicyConfig(LearnerSettings):
     excess_coef: float = Field(
         1.0, ge=0, le=100, description="lora: weight of the squared excess over bound_deg, in bounds"
     )
-    std_init: float = Field(0.2, ge=0.01, le=1, description="noise at the start, before tanh, in bounds")
-    log_std_bounds: tuple[float, float] = Field((-4.0, -0.5), description="where its logarithm must stay")
 
-    # Critics
-    critics: int = Field(3, ge=1, le=20, description="size of the ensemble")
-    critic_subset: int = Field(2, ge=1, le=20, description="drawn for each target; the lowest counts")
-    critic_hidden: tuple[int, int] = Field((192, 192), description="hidden layers of a critic")
+    # Rewards
     shaping: bool = Field(
         True, description="rewards relative to the values of the pre-trained critic (potential-based shaping)"
     )
@@ -51,26 +87,12 @@ class OffPolicyConfig(LearnerSettings):
         le=1000,
         description="most that a fall or a take-over costs when rewards are shaped, return",
     )
-    gamma: float = Field(0.95, gt=0, lt=1, description="discount of a control step")
-    reward_scale: float = Field(10.0, gt=0, le=1000, description="factor on rewards")
 
     # Updates
-    utd: float = Field(1.5, gt=0, le=50, description="gradient steps a control step, at most")
     utd_min: float = Field(0.1, gt=0, le=50, description="the same, at least, however slow the machine is")
     real_time_share: float = Field(
         0.7, gt=0, le=1, description="share of robot time that gradient steps may take in real time"
     )
-    batch: int = Field(256, ge=8, le=4096, description="transitions of a gradient step")
-    learning_rate: float = Field(3e-4, gt=0, le=0.1, description="Adam step of actor and temperature")
-    critic_learning_rate: float = Field(3e-4, gt=0, le=0.1, description="Adam step of the critics")
-    tau: float = Field(0.005, gt=0, le=1, description="pace of the target critics")
-    policy_delay: int = Field(2, ge=1, le=20, description="gradient steps of the critics to one of the actor")
-    temperature: float = Field(0.01, gt=0, le=10, description="entropy weight at the start")
-    target_entropy: float = Field(-1.0, ge=-5, le=0.7, description="entropy aimed at, nat a joint")
-    actor_average: float = Field(
-        0.01, gt=0, le=1, description="pace of the averaged actor, which is the one that acts"
-    )
-    critic_warmup: int = Field(500, ge=0, le=100_000, description="gradient steps before the actor learns")
 
     # Data
     window_steps: int = Field(100, ge=64, le=10_000, description="control steps between two updates")
@@ -78,7 +100,6 @@ class OffPolicyConfig(LearnerSettings):
         50, ge=0, le=5000, description="control steps from the end of a window until its adapter acts"
     )
     start_steps: int = Field(500, ge=64, le=100_000, description="transitions before anything learns")
-    replay_capacity: int = Field(200_000, ge=1000, le=5_000_000, description="transitions kept")
     earlier_share: float = Field(
         0.5, ge=0, le=0.95, description="share of a batch from earlier sessions, where there are any"
     )
@@ -103,17 +124,8 @@ class OffPolicyConfig(LearnerSettings):
     look_episodes: int = Field(4, ge=1, le=100, description="episodes of a look, at most")
     checkpoint_every: int = Field(30, ge=1, le=100_000, description="updates from one checkpoint to the next")
 
-    # Runs
-    seed: int = Field(0, ge=0, description="seed of initialisation and batches")
-    torch_threads: int = Field(1, ge=1, le=64, description="threads of torch")
-
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        low, high = self.log_std_bounds
-        if not -5.0 <= low < high <= 1.0:
-            raise ValueError("log_std_bounds must rise within -5 to 1")
-        if self.critic_subset > self.critics:
-            raise ValueError("critic_subset must not be above critics")
+    def _utd_in_order(self) -> Self:
         if self.utd_min > self.utd:
             raise ValueError("utd_min must not be above utd")
         return self

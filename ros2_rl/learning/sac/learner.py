@@ -171,7 +171,7 @@ class OffPolicyLearner:
             self.effort.took(steps, self._clock() - begin)
         stats.gradient_steps = steps
         stats.actor_held = float(held or self.sac.steps <= self.cfg.critic_warmup)
-        if not self._finite():
+        if not self.sac.finite():
             self.sac.load(before)
             self.dropped_updates += 1
             stats.reason = "a weight is no longer finite; everything is as before"
@@ -195,10 +195,6 @@ class OffPolicyLearner:
             batch = {name: torch.cat((batch[name], more[name])) for name in batch}
         batch["reward"] = batch["reward"] - (self._mean_reward or 0.0)
         return batch
-
-    def _finite(self) -> bool:
-        modules = (self.sac.actor, self.sac.critics)
-        return all(bool(torch.isfinite(p).all()) for module in modules for p in module.parameters())
 
     def _describe(self, new: Transitions, stats: OffPolicyStats) -> OffPolicyStats:
         sac, sums, cfg = self.sac, self.sac.sums, self.cfg

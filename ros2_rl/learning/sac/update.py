@@ -7,42 +7,14 @@ batch comes from - a robot with legs, an arm, demonstrations - is not known here
 
 import copy
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
+from ros2_rl.learning.sac.config import SacConfig
 from ros2_rl.learning.sac.networks import Critics, LoraActor, ResidualActor
 from ros2_rl.learning.sac.replay import Batch
-
-
-class SacSettings(Protocol):
-    """Settings of a gradient step; see OffPolicyConfig."""
-
-    @property
-    def critics(self) -> int: ...
-    @property
-    def critic_subset(self) -> int: ...
-    @property
-    def critic_hidden(self) -> tuple[int, int]: ...
-    @property
-    def gamma(self) -> float: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def critic_learning_rate(self) -> float: ...
-    @property
-    def tau(self) -> float: ...
-    @property
-    def policy_delay(self) -> int: ...
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def target_entropy(self) -> float: ...
-    @property
-    def actor_average(self) -> float: ...
-    @property
-    def log_std_bounds(self) -> tuple[float, float]: ...
 
 
 @dataclass
@@ -71,14 +43,15 @@ class SoftActorCritic:
 
     A batch has the fields ``critic_obs`` (N, C), ``base`` (N, J), ``change`` (N, J), ``reward`` (N,),
     ``next_critic_obs``, ``next_base`` and ``terminal`` (N,); the actor sees the first D of the C numbers.
-    ``terminal`` is 1 only where nothing follows: time limits are no end.
+    ``terminal`` is 1 only where nothing follows: time limits are no end. Where a batch has ``imitate`` (N,),
+    the weight of the squared distance to ``change``, the actor also imitates what was shown.
     """
 
     def __init__(
         self,
         actor: ResidualActor | LoraActor,
         sees: tuple[int, int],
-        cfg: SacSettings,
+        cfg: SacConfig,
         generator: torch.Generator,
     ):
         """``sees``: D and C."""
@@ -117,6 +90,11 @@ class SoftActorCritic:
         with torch.no_grad():
             return self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
 
+    def finite(self) -> bool:
+        """Whether every number that learns is one."""
+        modules = (self.actor, self.critics)
+        return all(bool(torch.isfinite(p).all()) for module in modules for p in module.parameters())
+
     @torch.no_grad()
     def _target(self, batch: Batch) -> torch.Tensor:
         obs, base = batch["next_critic_obs"], batch["next_base"]
@@ -145,6 +123,9 @@ class SoftActorCritic:
         self.critics.requires_grad_(False)
         values = self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
         loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(obs, base)
+        if "imitate" in batch:
+            away = (self.actor.mean(obs, base) - batch["change"]).square().mean(-1)
+            loss = loss + (batch["imitate"] * away).mean()
         self.actor_optimizer.zero_grad()
         loss.backward()
         self.actor_optimizer.step()

@@ -1,0 +1,241 @@
+"""RLPD (Ball et al. 2023, arXiv 2302.02948): soft actor-critic that learns as much from what it was shown.
+
+Half of each batch is drawn from demonstrations and corrections, half from everything that was experienced
+(symmetric sampling). The base of the actor is to do nothing, so it starts from scratch; its answer is the
+action. A time limit is no end: what would have followed has a value.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ros2_rl.errors import ConfigError
+from ros2_rl.learning.sac.networks import ResidualActor
+from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
+from ros2_rl.learning.sac.rlpd_config import RlpdConfig
+from ros2_rl.learning.sac.update import SoftActorCritic
+from ros2_rl.policy.mlp import Layer
+
+_HUMAN = LABELS.index("human")
+_SAME = ("actor_hidden", "critics", "critic_hidden", "reward_scale")
+"""Settings without which a state has no meaning."""
+
+Fields = Mapping[str, np.ndarray]
+"""Consecutive transitions: ``obs`` (N, D), ``action`` (N, A), ``reward`` (N,), ``next_obs`` (N, D), and
+``terminal`` (N,), 1 only where nothing follows."""
+
+
+def widths(inputs: int, outputs: int) -> dict[str, int]:
+    """Numbers of each field of a replay."""
+    return {"obs": inputs, "next_obs": inputs, "action": outputs, "reward": 0, "terminal": 0}
+
+
+@dataclass
+class RlpdStats:
+    """What one update did; averages over its gradient steps where nothing else is said."""
+
+    update: int = 0
+    online: int = 0
+    """Transitions that were experienced and kept."""
+    shown: int = 0
+    """Demonstrations and corrections that are kept."""
+    gradient_steps: int = 0
+    value: float = 0.0
+    value_loss: float = 0.0
+    surrogate_loss: float = 0.0
+    entropy: float = 0.0
+    """Of the actions, nat."""
+    temperature: float = 0.0
+    std: float = 0.0
+    """Mean standard deviation of the noise before the tangent."""
+    dropped_updates: int = 0
+    reason: str = ""
+    """Why this update was dropped; empty when it was made."""
+
+    def scalars(self) -> dict[str, float]:
+        """Everything but the text, for a logger."""
+        return {key: value for key, value in asdict(self).items() if key != "reason"}
+
+
+class RlpdLearner:
+    """Two replays, an actor and critics; knows neither robot nor task but by their names.
+
+    Args:
+        inputs, outputs: numbers of an observation and of an action.
+        identity: what experience must have in common to be mixed, by name.
+    """
+
+    def __init__(self, cfg: RlpdConfig, inputs: int, outputs: int, identity: Mapping[str, str]):
+        torch.set_num_threads(cfg.torch_threads)
+        torch.manual_seed(cfg.seed)
+        self.cfg, self.identity = cfg, dict(identity)
+        self.generator = torch.Generator().manual_seed(cfg.seed)
+        self._actor = ResidualActor(inputs, cfg.actor_hidden, outputs, cfg.std_init, 0.0)
+        self.sac = SoftActorCritic(self._actor, (inputs, inputs), cfg, self.generator)
+        fields = widths(inputs, outputs)
+        self.online = Replay(fields, identity, cfg.replay_capacity)
+        """Everything that was experienced, whoever acted."""
+        self.shown = Replay(fields, identity, cfg.replay_capacity)
+        """Demonstrations and corrections."""
+        self.updates = self.dropped_updates = 0
+        self._credit, self._steps, self._left = 0.0, 0, 0
+        self._before = self.sac.state()
+
+    # ---------------------------------------------------------------- data
+
+    def show(self, fields: Fields) -> None:
+        """Take in demonstrations."""
+        self.shown.add(fields, np.full(len(fields["reward"]), _HUMAN))
+
+    def add(self, fields: Fields, labels: np.ndarray) -> None:
+        """Take in what was experienced, labels (N,) index LABELS; a person's actions count twice."""
+        self.online.add(fields, labels)
+        human = labels == _HUMAN
+        self.shown.add({name: rows[human] for name, rows in fields.items()}, labels[human])
+
+    # ---------------------------------------------------------------- learning
+
+    def clone(self, steps: int) -> float:
+        """Make the actor imitate what was shown, by so many gradient steps; the last squared error."""
+        error = 0.0
+        optimizer = torch.optim.Adam(self._actor.linears.parameters(), lr=self.cfg.learning_rate)
+        for _ in range(steps if len(self.shown) else 0):
+            batch = self.shown.sample(self.cfg.batch, self.generator)
+            answer = self._actor.mean(batch["obs"], batch["action"])
+            loss = functional.mse_loss(answer, batch["action"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            error = float(loss.detach())
+        self.sac.set_actor({name: p.detach() for name, p in self._actor.named_parameters()})
+        return error
+
+    def update(self, new: int) -> RlpdStats:
+        """The gradient steps that so many new transitions are worth, all at once."""
+        self.begin(new)
+        while (stats := self.work(1_000_000)) is None:
+            pass
+        return stats
+
+    def begin(self, new: int) -> None:
+        """Begin an update for so many new transitions; :meth:`work` makes its gradient steps."""
+        self._credit += self.cfg.utd * new
+        steps, self._credit = int(self._credit), self._credit % 1.0
+        self._steps = self._left = steps if len(self.online) >= self.cfg.start_steps else 0
+        self.updates += 1
+        self._before = self.sac.state()
+        self.sac.sums.clear()
+
+    def work(self, most: int) -> RlpdStats | None:
+        """At most so many gradient steps; what the update did, once it is finished.
+
+        Should a number not be finite then, the networks are as before and the reason is given.
+        """
+        for _ in range(min(most, self._left)):
+            self.sac.step(self._batch(), self.sac.steps >= self.cfg.critic_warmup)
+        self._left -= min(most, self._left)
+        if self._left:
+            return None
+        reason = ""
+        if not self.sac.finite():
+            self.sac.load(self._before)
+            self.dropped_updates += 1
+            reason = "a weight is no longer finite; everything is as before"
+        return self._describe(self._steps, reason)
+
+    @property
+    def imitation(self) -> float:
+        """Weight of imitating what was shown; it halves as the critics learn what is better."""
+        return self.cfg.imitation_coef * 0.5 ** (self.sac.steps / self.cfg.imitation_half_life_steps)
+
+    def _batch(self) -> Batch:
+        """Half of what was shown, half of what was experienced; all of one where the other is empty."""
+        halves = [replay for replay in (self.shown, self.online) if len(replay)]
+        count = self.cfg.batch // len(halves)
+        parts = [replay.sample(count, self.generator) for replay in halves]
+        rows = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        imitate = torch.zeros(len(rows["reward"]))
+        imitate[: count if len(self.shown) else 0] = self.imitation
+        nothing = torch.zeros_like(rows["action"])
+        return {
+            "critic_obs": rows["obs"],
+            "next_critic_obs": rows["next_obs"],
+            "base": nothing,
+            "next_base": nothing,
+            "change": rows["action"],
+            "reward": self.cfg.reward_scale * rows["reward"],
+            "terminal": rows["terminal"],
+            "imitate": imitate,
+        }
+
+    def _describe(self, steps: int, reason: str) -> RlpdStats:
+        sac, sums = self.sac, self.sac.sums
+        return RlpdStats(
+            update=self.updates, online=len(self.online), shown=len(self.shown), gradient_steps=steps,
+            value=sums.mean("value"), value_loss=sums.mean("critic_loss"),
+            surrogate_loss=sums.mean("actor_loss"), entropy=sums.mean("entropy"),
+            temperature=sac.temperature, std=float(sac.acting.log_std.exp().mean()),
+            dropped_updates=self.dropped_updates, reason=reason,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ export
+
+    @property
+    def acting(self) -> ResidualActor:
+        """The actor that acts, the average of the one that learns."""
+        assert isinstance(self.sac.acting, ResidualActor)
+        return self.sac.acting
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The network of the actor that acts: action = tanh(f(obs) + noise)."""
+        return self.acting.layers()
+
+    @property
+    def log_std(self) -> np.ndarray:
+        """Logarithm of the noise before the tangent, (A,)."""
+        return self.acting.log_std.detach().numpy().copy()
+
+    # ------------------------------------------------------------------- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next update depends on, as tensors, numbers and strings."""
+        return {
+            "base_sha256": self._origin,
+            "config": self.cfg.model_dump(mode="json"),
+            "updates": self.updates,
+            "dropped_updates": self.dropped_updates,
+            "credit": self._credit,
+            "generator": self.generator.get_state(),
+            "online": self.online.tensors(),
+            "shown": self.shown.tensors(),
+            **self.sac.state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`.
+
+        Raises:
+            ConfigError: the state belongs to another robot, task or rate, or to other settings.
+        """
+        ours = self.cfg.model_dump(mode="json")
+        other = [key for key in _SAME if state["config"].get(key) != ours[key]]
+        if state["base_sha256"] != self._origin or other:
+            what = f"other settings ({', '.join(other)})" if other else "another robot, task or rate"
+            raise ConfigError(f"The checkpoint is of {what}; resume with what it was made with.")
+        self.sac.load(state)
+        self.updates, self.dropped_updates = state["updates"], state["dropped_updates"]
+        self._credit = state["credit"]
+        self.generator.set_state(state["generator"])
+        self.online.restore(state["online"])
+        self.shown.restore(state["shown"])
+
+    @property
+    def _origin(self) -> str:
+        """What stands for the base policy of other learners: whose experience this is."""
+        return sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()

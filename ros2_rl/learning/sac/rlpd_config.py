@@ -1,0 +1,23 @@
+"""Settings of RLPD on an arm (``algorithm: rlpd`` in ``config/learners/<name>.yaml``)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ros2_rl.learning.sac.config import SacConfig
+
+
+class RlpdConfig(SacConfig):
+    """Soft actor-critic from scratch, with demonstrations and corrections in half of each batch."""
+
+    algorithm: Literal["rlpd"] = "rlpd"
+    start_steps: int = Field(100, ge=1, le=100_000, description="transitions before anything learns")
+    clone_steps: int = Field(
+        0, ge=0, le=100_000, description="gradient steps in which the actor imitates the demonstrations first"
+    )
+    imitation_coef: float = Field(
+        1.0, ge=0, le=100, description="weight of imitating demonstrations and corrections at the start"
+    )
+    imitation_half_life_steps: float = Field(
+        10_000.0, gt=0, le=1e7, description="gradient steps after which that weight has halved"
+    )

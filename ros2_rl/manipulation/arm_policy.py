@@ -1,0 +1,121 @@
+"""The policy of an arm, as it travels from the learner to the executor: versioned, whole, and checked.
+
+action = tanh(f(observation) + std * noise), each -1 to 1, f a perceptron. It says from which episode on it
+acts and whether that episode is practice or a trial, in which nothing is explored and nobody helps.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from ros2_rl.errors import ContractError
+from ros2_rl.manipulation.observation import WIDTH
+from ros2_rl.manipulation.task import ArmTask
+from ros2_rl.policy.perceptron import Perceptron
+from ros2_rl.policy.sealed import seal, unseal
+
+FORMAT = "ros2_rl.arm_policy.1"
+PROBE_TOLERANCE = 1e-4
+"""Largest difference between the learner's and the executor's network."""
+_PREFIX = "actor."
+Kind = Literal["practice", "trial"]
+_KINDS: tuple[Kind, ...] = ("practice", "trial")
+
+
+def identity_of(task: ArmTask) -> dict[str, str]:
+    """What experience and weights must have in common to be mixed, by name."""
+    return {
+        "robot": task.robot,
+        "task": task.name,
+        "rate": f"{1.0 / task.step_dt:g} Hz",
+        "actions": f"{', '.join(task.moves)} by {task.reach * 1e3:g} mm",
+        "observation": str(WIDTH),
+    }
+
+
+@dataclass(frozen=True)
+class ArmPolicy:
+    """One version of it."""
+
+    version: int
+    """Counts from 1."""
+    episode: int
+    """First episode in which it acts."""
+    kind: Kind
+    """Of that episode."""
+    task: str
+    """Robot, task, rate and so on, as one phrase."""
+    network: Perceptron
+    log_std: np.ndarray
+    """Logarithm of the noise's standard deviation, before the tangent, (A,)."""
+    probe_obs: np.ndarray
+    """Fixed observations, (P, D)."""
+    probe_out: np.ndarray
+    """What the learner's network answers to them, before the tangent, (P, A)."""
+
+    def __call__(self, obs: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
+        """The action (A,) for an observation (D,); standard normal ``noise`` (A,), or none."""
+        before = self.network(obs)
+        return np.tanh(before if noise is None else before + np.exp(self.log_std) * noise)
+
+    def to_bytes(self) -> bytes:
+        """As a safetensors file."""
+        tensors = self.network.tensors(_PREFIX)
+        tensors |= {"log_std": self.log_std, "probe_obs": self.probe_obs, "probe_out": self.probe_out}
+        about = {"version": str(self.version), "episode": str(self.episode), "kind": self.kind}
+        return seal(tensors, {"format": FORMAT, "task": self.task, **about})
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "ArmPolicy":
+        """Inverse of :meth:`to_bytes`.
+
+        Raises:
+            ContractError: the bytes are no policy of an arm, or not those that the sender wrote.
+        """
+        about = unseal(data, FORMAT, "arm's policy")
+        try:
+            tensors = safetensors.numpy.load(data)
+            kind = next(kind for kind in _KINDS if kind == about["kind"])
+            return ArmPolicy(
+                int(about["version"]), int(about["episode"]), kind, about["task"],
+                Perceptron.take(tensors, _PREFIX),
+                *(tensors[name] for name in ("log_std", "probe_obs", "probe_out")),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError, StopIteration, SafetensorError) as error:
+            raise ContractError(f"The arm's policy is not complete ({error}); send it again.") from error
+
+
+def phrase(identity: dict[str, str]) -> str:
+    """An identity as one phrase."""
+    return "; ".join(f"{name} {value}" for name, value in identity.items())
+
+
+def check(policy: ArmPolicy, task: ArmTask, current_version: int) -> None:
+    """Compare a policy with the task it is to do and with the version that is in use.
+
+    Raises:
+        ContractError: another task, a stale version, wrong shapes, or numbers that are not finite or that
+            this network does not reproduce.
+    """
+    ours, actions = phrase(identity_of(task)), len(task.moves)
+    if policy.task != ours:
+        raise ContractError(f"The arm's policy is for {policy.task}, not {ours}; start both with one task.")
+    if policy.version <= current_version:
+        raise ContractError(
+            f"The arm's policy has the stale version {policy.version}; {current_version} is in use."
+        )
+    policy.network.check(WIDTH, actions, "arm's policy")
+    shapes = (policy.log_std.shape, policy.probe_obs.shape[1:], policy.probe_out.shape[1:])
+    if shapes != ((actions,), (WIDTH,), (actions,)) or len(policy.probe_obs) != len(policy.probe_out):
+        raise ContractError("The arm's policy has a noise or a probe of a wrong shape; send it again.")
+    if not np.isfinite(policy.log_std).all():
+        raise ContractError("The arm's policy has a noise that is not finite; send it again.")
+    away = np.abs(policy.network(policy.probe_obs) - policy.probe_out)
+    if not float(np.max(away, initial=0.0)) <= PROBE_TOLERANCE:
+        raise ContractError(
+            f"The arm's policy answers the probe with a difference of {float(np.max(away)):.2g}; "
+            "learner and executor do not compute the same function."
+        )

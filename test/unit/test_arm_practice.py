@@ -1,0 +1,206 @@
+"""An arm's session: trials, practice, help, and what is waited for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ros2_rl.arm_args import check_arm_args, is_arm
+from ros2_rl.errors import ConfigError, Ros2RlError
+from ros2_rl.learning.arm_tuning import SHOWN, ArmTuning
+from ros2_rl.learning.config import load_arm_learner
+from ros2_rl.manipulation.demos import DemoWriter
+from ros2_rl.manipulation.episode import Transition
+from ros2_rl.manipulation.observation import WIDTH
+from ros2_rl.manipulation.practice import PATIENCE_S, Practice, PracticeConfig
+from ros2_rl.manipulation.task import load_arm_task
+from ros2_rl.manipulation.upload import EpisodeEnd
+
+TASK = load_arm_task("reach")
+SMALL = {
+    "actor_hidden": (8,), "critic_hidden": (8, 8), "critics": 2, "batch": 16, "start_steps": 1, "utd": 1.0,
+    "clone_steps": 2,
+}  # fmt: skip
+STEP_NS, ZERO = 100_000_000, np.zeros(WIDTH, np.float32)
+
+
+class Clock:
+    """Episodes one after the other, ten actions each."""
+
+    def __init__(self) -> None:
+        self.number, self.stamp_ns, self.step_ns = 0, 0, STEP_NS
+
+    def episode(self, listener: Practice | ArmTuning, labels: str = "p", success: bool = True, lose: int = 0):
+        """``labels``: p or h for each tenth of the episode, repeated."""
+        for index in range(10):
+            self.stamp_ns += self.step_ns
+            last = success and index == 9
+            label = "human" if labels[index % len(labels)] == "h" else "policy"
+            if index >= lose:
+                listener.on_transition(
+                    Transition(
+                        self.number, index, self.stamp_ns, ZERO, np.zeros(3, np.float32), label,
+                        float(last), ZERO, last, not success and index == 9,
+                    )
+                )  # fmt: skip
+        end = EpisodeEnd(self.number, "success" if success else "time limit", 10, self.stamp_ns)
+        self.number += 1
+        return listener.on_end(end)
+
+
+def tuning(demos: Path | None = None, **session) -> ArmTuning:
+    config = PracticeConfig(**{"minutes": 1.0, "trials_before": 0, "trials_after": 1, **session})
+    return ArmTuning(config, load_arm_learner("rlpd", **SMALL), TASK, demos, seed=1)
+
+
+def test_trials_practice_trials_and_no_more():
+    practice, clock = Practice(PracticeConfig(0.1, 2, 3)), Clock()
+    kinds = []
+    while not practice.over:
+        kinds.append(practice.kind)
+        clock.episode(practice)
+    assert kinds == 2 * ["trial"] + 6 * ["practice"] + 3 * ["trial"]
+    assert practice.results["zero_shot"]["trials"] == 2 and practice.results["final"]["success"] == 1.0
+    assert practice.results["final"]["steps"] == 10.0
+    assert practice.robot_minutes == pytest.approx(0.1)
+
+
+def test_a_trial_with_help_is_no_success():
+    practice, clock = Practice(PracticeConfig(0.1, 2, 1)), Clock()
+    clock.episode(practice, "pppppppppp")
+    _, (told,) = clock.episode(practice, "pppppppphh")
+    assert told.kind == "zero_shot" and told.values["success"] == 0.5
+
+
+def test_the_intervention_rate_is_the_share_of_steps_over_the_last_episodes():
+    practice, clock = Practice(PracticeConfig(10.0, 0, 1)), Clock()
+    told = [clock.episode(practice, "hhhhhppppp")[1][0] for _ in range(20)]
+    assert told[-1].values["intervention_rate"] == 0.5 and told[-1].values["alone"] == 0.0
+    told = [clock.episode(practice)[1][0] for _ in range(20)]
+    assert told[9].values["intervention_rate"] == 0.25
+    assert told[-1].values["intervention_rate"] == 0.0 and told[-1].values["alone"] == 1.0
+    assert practice.minutes_to(0.8) == pytest.approx(told[15].values["robot_minutes"])
+    assert practice.minutes_to(1.1) is None
+
+
+def test_steps_that_did_not_arrive_are_counted():
+    practice, clock = Practice(PracticeConfig(10.0, 0, 1)), Clock()
+    steps, _ = clock.episode(practice, lose=3)
+    assert len(steps) == 7 and practice.lost == 3
+
+
+def test_a_time_limit_is_bootstrapped_and_a_success_is_not():
+    found, clock = tuning(), Clock()
+    clock.episode(found, success=False)
+    clock.episode(found, success=True)
+    assert found.learner.online.tensors()["terminal"].tolist() == 19 * [0.0] + [1.0]
+
+
+def test_nothing_is_learned_from_trials():
+    found, clock = tuning(trials_before=1), Clock()
+    clock.episode(found)
+    assert found.work(100) == (True, None) and len(found.learner.online) == 0
+    assert found.policy().kind == "practice" and found.policy().episode == 1
+
+
+def test_steps_are_kept_while_the_episode_goes_on():
+    found = tuning()
+    found.on_transition(Transition(0, 0, 0, ZERO, np.ones(3, np.float32), "human", 0.0, ZERO, False, False))
+    assert len(found.learner.online) == len(found.learner.shown) == 1
+
+
+def test_learning_waits_for_a_person_who_never_gives_back():
+    found, clock = tuning(minutes=60.0), Clock()
+    clock.episode(found, "h")
+    done, stats = found.work(100)
+    assert done and stats is not None and stats.gradient_steps == 10 and not found.complaint
+    clock.step_ns = 20 * STEP_NS
+    while not found.complaint:
+        assert clock.stamp_ns < 2 * PATIENCE_S * 1e9
+        clock.episode(found, "h")
+        found.work(100)
+    assert "a person has been driving for 1" in found.complaint and "give back" in found.complaint
+    before = found.learner.sac.steps
+    clock.episode(found, "h")
+    assert found.work(100) == (True, None) and found.learner.sac.steps == before
+    clock.episode(found, "p")
+    assert not found.complaint and found.work(100)[1] is not None
+
+
+# ---- demonstrations and arguments
+
+
+def demonstrated(folder: Path, task: str = "reach", **changes) -> Path:
+    writer, width = DemoWriter(folder, load_arm_task(task).model_copy(update=changes)), 3
+    writer.add(Transition(0, 0, 0, ZERO, np.ones(width), "human", 1.0, ZERO, True, False))
+    return folder
+
+
+def test_a_run_begins_with_demonstrations_and_goes_on_where_it_was(tmp_path: Path):
+    found, clock = tuning(demonstrated(tmp_path / "demos")), Clock()
+    assert len(found.learner.shown) == 1
+    clock.episode(found, "hp")
+    found.work(100)
+    found.policy()
+    found.keep(tmp_path / "run")
+    again = tuning()
+    assert again.resume(tmp_path / "run") == () and again.version == 1
+    assert len(again.learner.online) == 10 and again.learner.updates == 1
+    later = tuning(tmp_path / "run")
+    assert (tmp_path / "run" / SHOWN).is_file() and len(later.learner.shown) == 6
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "what"),
+    [
+        ("peg", {}, "task peg, not reach"),
+        ("reach", {"step_dt": 0.2}, "step 0.2, not 0.1"),
+        ("reach", {"robot": "crane"}, "robot crane, not arm"),
+    ],
+)
+def test_demonstrations_of_something_else_are_refused_before_anything_starts(
+    tmp_path: Path, task: str, changes: dict, what: str
+):
+    folder = demonstrated(tmp_path / "demos", task, **changes)
+    with pytest.raises(Ros2RlError, match=what):
+        check_arm_args({"robot": "arm", "task": "reach", "learner": "rlpd", "demos": str(folder)})
+
+
+def test_the_corrections_of_another_task_are_refused(tmp_path: Path):
+    found = tuning()
+    Clock().episode(found, "h")
+    found.keep(tmp_path)
+    with pytest.raises(ConfigError, match="its task is reach, not peg"):
+        check_arm_args({"robot": "arm", "task": "peg", "learner": "rlpd", "demos": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("demos", "empty", "no demonstrations in"),
+        ("task", "trot", "robot with legs"),
+        ("learner", "slowrl", "robot with legs"),
+        ("operator", "nobody", "none, person, scripted"),
+        ("gap", "laden", "no use for gap"),
+        ("resume", "nowhere", "nothing to resume"),
+        ("episodes", "0", "from 1 to"),
+        ("opperator", "none", "no argument 'opperator'"),
+    ],
+)
+def test_a_mistake_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Ros2RlError, match=what):
+        check_arm_args({"robot": "arm", "task": "reach", "learner": "rlpd", name: value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_what_has_a_tool_is_an_arm():
+    assert is_arm("arm") and not is_arm("go2")
+
+
+def test_the_main_line_is_valid_and_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    args = check_arm_args({"robot": "arm", "task": "peg", "learner": "rlpd"})
+    assert args.lockstep and args.operator == "none" and not args.demos and not list(tmp_path.iterdir())
