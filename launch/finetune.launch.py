@@ -13,6 +13,7 @@ from launch.actions import OpaqueFunction
 
 from ros2_rl.arm_args import ARM_ARGUMENTS, ArmArgs, check_arm_args, is_arm
 from ros2_rl.bringup import (
+    arm_simulator,
     checked,
     declarations,
     end_together,
@@ -65,7 +66,6 @@ def start(context: LaunchContext) -> list:
 def start_arm(args: ArmArgs) -> list:
     """The nodes around an arm."""
     common = {"task": args.task, "seed": args.seed}
-    patience = {"lockstep": args.lockstep, "lockstep_timeout_s": _PATIENCE_S}
     learner = node(
         "arm_learner",
         args,
@@ -78,17 +78,16 @@ def start_arm(args: ArmArgs) -> list:
         run_dir=args.run_dir,
     )
     nodes = [
-        node(
-            "sim_bridge",
-            args,
-            **common,
-            **patience,
-            speed=args.speed or 1.0,
-            headless=args.headless,
-            state_rate_hz=100.0,
-            wait_for_topics=["joint_commands", "policy/targets", "policy/adapter"],
+        arm_simulator(
+            args, ["joint_commands", "policy/targets", "policy/adapter"], lockstep_timeout_s=_PATIENCE_S
         ),
-        node("supervisor", args, **patience, events_dir=str(Path(args.run_dir) / "supervisor")),
+        node(
+            "supervisor",
+            args,
+            lockstep=args.lockstep,
+            lockstep_timeout_s=_PATIENCE_S,
+            events_dir=str(Path(args.run_dir) / "supervisor"),
+        ),
         node("arm_executor", args, **common, lockstep=args.lockstep, learning=True),
     ]
     if args.operator == "scripted":

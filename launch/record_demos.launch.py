@@ -8,7 +8,7 @@ The exit status is 0 only when all demonstrations were written.
 from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction
 
-from ros2_rl.bringup import checked, declarations, end_together, given, node
+from ros2_rl.bringup import arm_simulator, checked, declarations, end_together, given, node
 from ros2_rl.demo_args import DEMO_ARGUMENTS, check_demo_args
 
 
@@ -16,17 +16,7 @@ def start(context: LaunchContext) -> list:
     """Check the arguments, then begin all nodes."""
     args = checked(check_demo_args, given(context, DEMO_ARGUMENTS, __file__))
     awaited = ["joint_commands", "policy/targets"]
-    simulator = node(
-        "sim_bridge",
-        args,
-        task=args.task,
-        seed=args.seed,
-        speed=args.speed or 1.0,
-        lockstep=args.lockstep,
-        headless=args.headless,
-        state_rate_hz=100.0,
-        wait_for_topics=awaited,
-    )
+    simulator = arm_simulator(args, awaited)
     executor = node(
         "arm_executor",
         args,

@@ -1,4 +1,7 @@
-"""Arguments of ``finetune.launch.py`` for an arm, checked before anything is started."""
+"""Arguments of the launch files for an arm, checked before anything is started.
+
+What ``finetune.launch.py`` and ``record_demos.launch.py`` both have, then what the former has for an arm.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +12,15 @@ from ros2_rl.launch_args import (
     FINETUNE_ARGUMENTS,
     LOG_LEVELS,
     Table,
+    check_headless,
     check_namespace,
     check_params_file,
     check_run_dir,
+    complete,
+    earlier_run,
     number,
     one_of,
-    yes,
 )
-from ros2_rl.learning.arm_tuning import check_shown
 from ros2_rl.learning.config import load_arm_learner
 from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.robots import load_robot
@@ -33,25 +37,19 @@ _UNDERSTOOD = {
 """What means something for an arm; the other arguments must be as they are by default."""
 
 
-@dataclass(frozen=True)
-class ArmArgs:
-    """Checked arguments; folders are absolute paths. The last ones are what any node is begun with."""
+@dataclass(frozen=True, kw_only=True)
+class ArmRun:
+    """What every launch of an arm is told; folders are absolute paths."""
 
     task: str
+    robot: str
     operator: str
-    demos: str
-    learner: str
-    minutes: float
-    episodes: int
-    run_dir: str
-    resume: str
     speed: float
     seed: int
     headless: bool
     namespace: str
     params_file: str
     log_level: str
-    robot: str
     use_sim_time: bool = True
     record: str = "false"
 
@@ -59,6 +57,38 @@ class ArmArgs:
     def lockstep(self) -> bool:
         """Whether the simulator waits for the graph in place of the clock."""
         return self.speed == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmArgs(ArmRun):
+    """Checked arguments of ``finetune.launch.py`` for an arm."""
+
+    demos: str
+    learner: str
+    minutes: float
+    episodes: int
+    run_dir: str
+    resume: str
+
+
+def check_arm_run(text: Mapping[str, str], operators: tuple[str, ...]) -> dict:
+    """The values of :class:`ArmRun`.
+
+    Raises:
+        ConfigError: a value that cannot be.
+    """
+    task = load_arm_task(text["task"])
+    return {
+        "task": task.name,
+        "robot": task.robot,
+        "operator": one_of("operator", text["operator"], operators),
+        "speed": number("speed", text["speed"], 0, 20),
+        "seed": int(number("seed", text["seed"], 0, 2**31 - 1, whole=True)),
+        "headless": check_headless(text["headless"]),
+        "namespace": check_namespace(text["namespace"]),
+        "params_file": check_params_file(text["params_file"]),
+        "log_level": one_of("log_level", text["log_level"], LOG_LEVELS),
+    }
 
 
 def is_arm(robot: str) -> bool:
@@ -77,43 +107,28 @@ def check_arm_args(values: Mapping[str, str]) -> ArmArgs:
         ConfigError: an unknown argument, one that an arm has no use for, or a value that cannot be.
         RecordError: demonstrations that are of another robot, task or rate, damaged, or not there.
     """
-    table = FINETUNE_ARGUMENTS | ARM_ARGUMENTS
+    text = complete(values, table := FINETUNE_ARGUMENTS | ARM_ARGUMENTS)
     for name, value in values.items():
-        if name not in table:
-            raise ConfigError(f"There is no argument '{name}'; there are {', '.join(table)}.")
         if name not in _UNDERSTOOD and value != table[name][0]:
             raise ConfigError(f"An arm has no use for {name}; leave it out.")
-    text = {name: values.get(name, default) for name, (default, _) in table.items()}
     task = load_arm_task(text["task"])
     if task.robot != text["robot"]:
         raise ConfigError(
             f"The task '{task.name}' is one of the robot {task.robot}; choose robot:={task.robot}."
         )
     load_arm_learner(text["learner"])
-    demos = _folder(text["demos"])
+    demos = str(Path(text["demos"]).expanduser().absolute()) if text["demos"] else ""
     if demos:
+        # It loads torch, which a launch can do without.
+        from ros2_rl.learning.arm_tuning import check_shown
+
         check_shown(Path(demos), task)
-    resume = _folder(text["resume"])
-    if resume and not (Path(resume) / "checkpoints").is_dir():
-        raise ConfigError(f"There is nothing to resume in {resume}: it has no folder checkpoints.")
     return ArmArgs(
-        task=task.name,
-        operator=one_of("operator", text["operator"], OPERATORS),
+        **check_arm_run(text, OPERATORS),
         demos=demos,
         learner=text["learner"],
         minutes=number("minutes", text["minutes"], 0.1, 10_000),
         episodes=round(number("episodes", text["episodes"], 1, 1000)),
         run_dir=check_run_dir(text["run_dir"]),
-        resume=resume,
-        speed=number("speed", text["speed"], 0, 20),
-        seed=int(number("seed", text["seed"], 0, 2**31 - 1, whole=True)),
-        headless=yes("headless", text["headless"]),
-        namespace=check_namespace(text["namespace"]),
-        params_file=check_params_file(text["params_file"]),
-        log_level=one_of("log_level", text["log_level"], LOG_LEVELS),
-        robot=task.robot,
+        resume=earlier_run(text["resume"]),
     )
-
-
-def _folder(text: str) -> str:
-    return str(Path(text).expanduser().absolute()) if text else ""

@@ -14,6 +14,7 @@ from launch.event_handlers import OnProcessExit
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from ros2_rl.arm_args import ArmRun
 from ros2_rl.errors import ConfigError, Ros2RlError
 from ros2_rl.launch_args import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ, SimArgs, Table
 from ros2_rl.paths import share_path
@@ -154,6 +155,22 @@ def _robot(args: SimArgs, awaited: list[str], gap_from_start: bool) -> list[Node
         headless=args.headless, **wire,
     )  # fmt: skip
     return [simulated, driver]
+
+
+def arm_simulator(args: ArmRun, awaited: Iterable[str], **parameters: Any) -> Node:
+    """The simulated arm; robot time begins when each of the topics ``awaited`` has a publisher."""
+    return node(
+        "sim_bridge",
+        args,
+        task=args.task,
+        seed=args.seed,
+        speed=args.speed or 1.0,
+        lockstep=args.lockstep,
+        headless=args.headless,
+        state_rate_hz=100.0,
+        wait_for_topics=list(awaited),
+        **parameters,
+    )
 
 
 def onlookers(args: SimArgs) -> list[Action]:

@@ -1,13 +1,12 @@
 """Arguments of ``record_demos.launch.py``, checked before anything is started."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ros2_rl.arm_args import ArmRun, check_arm_run
 from ros2_rl.errors import ConfigError
-from ros2_rl.launch_args import LOG_LEVELS, Table
-from ros2_rl.manipulation.task import load_arm_task
+from ros2_rl.launch_args import LOG_LEVELS, Table, complete, number
 
 OPERATORS = ("scripted", "person")
 DEMO_ARGUMENTS: Table = {
@@ -24,28 +23,12 @@ DEMO_ARGUMENTS: Table = {
 }
 
 
-@dataclass(frozen=True)
-class DemoArgs:
-    """Checked arguments; the folder is an absolute path. The last ones are what any node is begun with."""
+@dataclass(frozen=True, kw_only=True)
+class DemoArgs(ArmRun):
+    """Checked arguments of ``record_demos.launch.py``."""
 
-    task: str
-    operator: str
     demos: int
     out: str
-    speed: float
-    seed: int
-    headless: bool
-    namespace: str
-    params_file: str
-    log_level: str
-    robot: str
-    use_sim_time: bool = True
-    record: str = "false"
-
-    @property
-    def lockstep(self) -> bool:
-        """Whether the simulator waits for the graph in place of the clock."""
-        return self.speed == 0
 
 
 def check_demo_args(values: Mapping[str, str]) -> DemoArgs:
@@ -54,37 +37,9 @@ def check_demo_args(values: Mapping[str, str]) -> DemoArgs:
     Raises:
         ConfigError: an unknown argument, a value that cannot be, or a folder with demonstrations in it.
     """
-    for name in values:
-        if name not in DEMO_ARGUMENTS:
-            raise ConfigError(f"There is no argument '{name}'; there are {', '.join(DEMO_ARGUMENTS)}.")
-    text = {name: values.get(name, default) for name, (default, _) in DEMO_ARGUMENTS.items()}
-    task, out = load_arm_task(text["task"]), Path(text["out"]).expanduser().absolute()
-    choosable = {"operator": OPERATORS, "log_level": LOG_LEVELS, "headless": ("true", "false")}
-    for name, choices in choosable.items():
-        if text[name] not in choices:
-            raise ConfigError(f"There is no {name} '{text[name]}'; there are {', '.join(choices)}.")
+    text = complete(values, DEMO_ARGUMENTS)
+    common = check_arm_run(text, OPERATORS)
+    out = Path(text["out"]).expanduser().absolute()
     if out.is_dir() and any(out.glob("*.demo.npz")):
         raise ConfigError(f"There are demonstrations in {out} already; name another folder as out:=<folder>.")
-    return DemoArgs(
-        task.name,
-        text["operator"],
-        round(_number("demos", text["demos"], 1, 10_000)),
-        str(out),
-        _number("speed", text["speed"], 0.0, 20.0),
-        round(_number("seed", text["seed"], 0, 2**31 - 1)),
-        text["headless"] == "true",
-        text["namespace"],
-        text["params_file"],
-        text["log_level"],
-        task.robot,
-    )
-
-
-def _number(name: str, text: str, low: float, high: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        raise ConfigError(f"{name} is '{text}'; it is to be a number from {low:g} to {high:g}.")
-    return value
+    return DemoArgs(**common, demos=round(number("demos", text["demos"], 1, 10_000)), out=str(out))

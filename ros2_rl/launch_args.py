@@ -132,7 +132,7 @@ def check_sim_args(values: Mapping[str, str]) -> SimArgs:
     Raises:
         ConfigError: an unknown argument or a value that cannot be.
     """
-    text = _complete(values, SIM_ARGUMENTS)
+    text = complete(values, SIM_ARGUMENTS)
     common = _common(text)
     run_dir = check_run_dir(text["run_dir"])
     _check_record(common, run_dir, 0.0)
@@ -145,13 +145,13 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     Raises:
         ConfigError: an unknown argument, a value that cannot be, or a folder that cannot be written.
     """
-    text = _complete(values, FINETUNE_ARGUMENTS)
+    text = complete(values, FINETUNE_ARGUMENTS)
     common = _common(text)
     policy = OnnxPolicy(Path(common["policy"] or load_task(common["task"]).policy_path))
     load_learner(text["learner"]).check_rank(layer.weight.shape for layer in linear_layers(policy.model))
     minutes = number("minutes", text["minutes"], 0.1, 10_000)
     episodes = round(number("episodes", text["episodes"], 1, 1000))
-    resume, replay = _earlier_run(text["resume"]), _earlier_replay(text["replay"])
+    resume, replay = earlier_run(text["resume"]), _earlier_replay(text["replay"])
     run_dir = check_run_dir(text["run_dir"])
     _check_record(common, run_dir, minutes + 3 * episodes * _EXAM_MINUTES)
     return FinetuneArgs(
@@ -165,7 +165,8 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     )
 
 
-def _complete(values: Mapping[str, str], table: Table) -> dict[str, str]:
+def complete(values: Mapping[str, str], table: Table) -> dict[str, str]:
+    """All arguments of a table, with the default of what was not said; an unknown one is refused."""
     for name in values:
         if name not in table:
             raise ConfigError(f"There is no argument '{name}'; there are {', '.join(table)}.")
@@ -182,7 +183,7 @@ def _common(text: Mapping[str, str]) -> dict:
         "gap": text["gap"],
         "speed": _speed(text["speed"], text["hardware"]),
         "seed": int(number("seed", text["seed"], 0, 2**31 - 1, whole=True)),
-        "headless": _headless(text["headless"]),
+        "headless": check_headless(text["headless"]),
         "composed": yes("composed", text["composed"]),
         "policy": _policy(text["policy"], text["task"]),
         "namespace": check_namespace(text["namespace"]),
@@ -246,7 +247,7 @@ def yes(name: str, text: str) -> bool:
     return one_of(name, text.lower(), ("true", "false", "1", "0")) in ("true", "1")
 
 
-def _headless(text: str) -> bool:
+def check_headless(text: str) -> bool:
     value = yes("headless", text)
     if not value and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise ConfigError("There is no display for headless:=false; set DISPLAY or use headless:=true.")
@@ -297,7 +298,8 @@ def _has_parameters(block: object) -> bool:
     return bool(block) and all(_has_parameters(below) for below in block.values())
 
 
-def _earlier_run(text: str) -> str:
+def earlier_run(text: str) -> str:
+    """Absolute path of a run that can be gone on from; empty for none."""
     if not text:
         return ""
     path = Path(text).expanduser().absolute()

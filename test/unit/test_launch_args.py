@@ -1,6 +1,8 @@
 """Arguments of the launch files: defaults hold, mistakes are one sentence."""
 
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -200,3 +202,8 @@ def test_a_simulation_has_a_run_folder_that_is_not_made_before_it_is_needed(tmp_
     folder = Path(check_sim_args({}).run_dir)
     assert folder.parent == Path.cwd() / "runs" and not folder.exists()
     assert check_sim_args({"record": "true", "run_dir": str(tmp_path)}).run_dir == str(tmp_path)
+
+
+def test_a_launch_does_not_wait_for_torch() -> None:
+    code = "import sys, ros2_rl.arm_args, ros2_rl.demo_args; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
