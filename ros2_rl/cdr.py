@@ -1,6 +1,7 @@
 """Stamps and numbers of serialised messages (CDR), read without deserialising them."""
 
 import struct
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,17 @@ _ODOMETRY = 85
 """Numbers of an Odometry: pose 7, its covariance 36, twist 6, its covariance 36."""
 _IMU = 37
 """Numbers of an Imu: orientation 4, angular velocity 3, acceleration 3, each with 9 of covariance."""
+
+
+class LabelledArray(NamedTuple):
+    """A multi-array whose dimensions name its numbers; two more, ``sec`` and ``nanosec``, carry a stamp."""
+
+    stamp_ns: int
+    """0 when there is none."""
+    labels: tuple[str, ...]
+    """Names of all dimensions."""
+    data: np.ndarray
+    """(N,)."""
 
 
 def header_stamp(raw: bytes) -> int:
@@ -24,26 +36,29 @@ def layout_stamp(raw: bytes) -> int:
     return _layout(raw)[0]
 
 
-def layout_data(raw: bytes) -> np.ndarray:
-    """The data of a serialised Float32MultiArray (CDR), (N,), float32."""
+def labelled_array(raw: bytes) -> LabelledArray:
+    """What a serialised Float32MultiArray (CDR) says."""
     order = "<" if raw[1] & 1 else ">"
-    at = _layout(raw)[1] + 4  # behind the offset of the data
-    return np.frombuffer(raw, order + "f4", struct.unpack_from(order + "I", raw, at)[0], at + 4)
+    stamp_ns, labels, at = _layout(raw)
+    at += 4  # behind the offset of the data
+    data = np.frombuffer(raw, order + "f4", struct.unpack_from(order + "I", raw, at)[0], at + 4)
+    return LabelledArray(stamp_ns, labels, data.astype(float))
 
 
-def _layout(raw: bytes) -> tuple[int, int]:
-    """Stamp of a serialised multi-array, and where its dimensions end."""
+def _layout(raw: bytes) -> tuple[int, tuple[str, ...], int]:
+    """Stamp and labels of a serialised multi-array, and where its dimensions end."""
     number = struct.Struct("<I" if raw[1] & 1 else ">I")
-    stamp, at = {b"sec": 0, b"nanosec": 0}, 8
+    labels, stamp, at = [], {"sec": 0, "nanosec": 0}, 8
     for _ in range(number.unpack_from(raw, 4)[0]):
         length = number.unpack_from(raw, at)[0]
-        label = raw[at + 4 : at + 3 + length]  # without the closing zero
+        label = raw[at + 4 : at + 3 + length].decode(errors="replace")  # without the closing zero
+        labels.append(label)
         at += 4 + length
         at += -at % 4
         if label in stamp:
             stamp[label] = number.unpack_from(raw, at)[0]
         at += 8  # size and stride
-    return stamp[b"sec"] * NS_PER_S + stamp[b"nanosec"], at
+    return stamp["sec"] * NS_PER_S + stamp["nanosec"], tuple(labels), at
 
 
 def odometry_numbers(raw: bytes) -> np.ndarray:

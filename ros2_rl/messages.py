@@ -114,24 +114,22 @@ class JointOrder:
 
 
 class FootOrder:
-    """Maps the forces of a ``foot_forces`` message, by its labels, into robot order."""
+    """Maps the forces of a ``foot_forces`` message, by the labels of its dimensions, into robot order."""
 
     def __init__(self, feet: tuple[str, ...]):
         self._feet = feet
         self._maps: dict[tuple[str, ...], list[int] | None] = {}
 
-    def missing(self, msg: Any) -> list[str]:
-        """Feet of the robot that the message does not name."""
-        labels = foot_labels(msg)
+    def missing(self, labels: tuple[str, ...]) -> list[str]:
+        """Feet of the robot that are not named."""
         return [foot for foot in self._feet if foot not in labels]
 
-    def sort(self, msg: Any) -> np.ndarray:
+    def sort(self, labels: tuple[str, ...], data: Any) -> np.ndarray:
         """Forces in robot order, (F,), N; empty when a foot is missing."""
-        labels = foot_labels(msg)
         if labels not in self._maps:
-            known = not self.missing(msg)
+            known = not self.missing(labels)
             self._maps[labels] = [labels.index(foot) for foot in self._feet] if known else None
-        order, force = self._maps[labels], np.asarray(msg.data, dtype=float)
+        order, force = self._maps[labels], np.asarray(data, dtype=float)
         return np.zeros(0) if order is None or max(order) >= force.size else force[order]
 
 

@@ -3,12 +3,23 @@
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 
+from ros2_rl.joint_reader import JointReader
 from ros2_rl.messages import JointOrder, status_values, to_ns
 from ros2_rl.robots import NS_PER_S, JointCommand
 
-__all__ = ["JointOrder", "command_msg", "reliable", "status_msg", "status_values", "to_ns", "to_time"]
+__all__ = [
+    "JointOrder",
+    "command_msg",
+    "joint_reader",
+    "reliable",
+    "status_msg",
+    "status_values",
+    "to_ns",
+    "to_time",
+]
 
 
 def reliable(depth: int, latched: bool = False) -> QoSProfile:
@@ -19,6 +30,11 @@ def reliable(depth: int, latched: bool = False) -> QoSProfile:
         reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
+
+
+def joint_reader(joints: tuple[str, ...]) -> JointReader:
+    """Reads serialised JointStates of a robot."""
+    return JointReader(joints, lambda raw: deserialize_message(raw, JointState))
 
 
 def to_time(stamp_ns: int) -> Time:

@@ -11,8 +11,8 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from std_msgs.msg import Float32MultiArray
 
-from ros2_rl.cdr import layout_stamp
-from ros2_rl.messages import FootOrder, foot_labels
+from ros2_rl.cdr import LabelledArray, labelled_array, layout_stamp
+from ros2_rl.messages import FootOrder
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import RobotDescription, RobotState
 
@@ -44,7 +44,7 @@ class FootInput:
         """Take a state without forces."""
         if self._pending is not None:
             self._hand_over(self._pending, self._newest(self._pending.stamp_ns))
-        message = self._input.at(state.stamp_ns)
+        message = self._at(state.stamp_ns)
         if message is not None:
             self._heard_ns = state.stamp_ns
         elif 0 <= state.stamp_ns - self._heard_ns <= MAX_AGE_NS:
@@ -54,29 +54,34 @@ class FootInput:
 
     def _on_late(self) -> None:
         state = self._pending
-        message = None if state is None else self._input.at(state.stamp_ns)
+        message = None if state is None else self._at(state.stamp_ns)
         if state is not None and message is not None:
             self._heard_ns = state.stamp_ns
             self._hand_over(state, message)
 
-    def _newest(self, stamp_ns: int) -> Float32MultiArray | None:
-        """The latest word of the feet, if it is not old or has no stamp."""
-        stamped = self._input.newest(stamp_ns, MAX_AGE_NS)
-        if stamped is not None:
-            return stamped
-        message = self._input.newest(stamp_ns, stamp_ns)
-        return message if message is not None and "sec" not in foot_labels(message) else None
+    def _at(self, stamp_ns: int) -> LabelledArray | None:
+        raw = self._input.raw_at(stamp_ns)
+        return None if raw is None else labelled_array(raw)
 
-    def _hand_over(self, state: RobotState, message: Float32MultiArray | None) -> None:
+    def _newest(self, stamp_ns: int) -> LabelledArray | None:
+        """The latest word of the feet, if it is not old or has no stamp."""
+        stamped = self._input.newest_raw(stamp_ns, MAX_AGE_NS)
+        if stamped is not None:
+            return labelled_array(stamped)
+        raw = self._input.newest_raw(stamp_ns, stamp_ns)
+        message = None if raw is None else labelled_array(raw)
+        return message if message is not None and "sec" not in message.labels else None
+
+    def _hand_over(self, state: RobotState, message: LabelledArray | None) -> None:
         self._pending, self._gate.open = None, False
         state.foot_force = self._none if message is None else self._sorted(message)
         self._on_state(state)
 
-    def _sorted(self, message: Float32MultiArray) -> np.ndarray:
+    def _sorted(self, message: LabelledArray) -> np.ndarray:
         """Forces in robot order, (F,), N; empty when a foot is missing, which is told about once."""
-        force = self._order.sort(message)
+        force = self._order.sort(message.labels, message.data)
         if force.size == 0:
-            missing = ", ".join(self._order.missing(message)) or "numbers"
+            missing = ", ".join(self._order.missing(message.labels)) or "numbers"
             self._node.get_logger().warning(
                 f"foot_forces lacks {missing}, so joint torques tell of the contacts; "
                 "label its dimensions with the feet's names.",

@@ -20,7 +20,7 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import JointOrder, reliable
+from ros2_rl.nodes.conversions import joint_reader, reliable
 from ros2_rl.nodes.go2_topics import WARM, Go2Topics
 from ros2_rl.nodes.hot_loop import HotLoop
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
@@ -65,7 +65,7 @@ class Go2Driver(Node):
         self.machine = DriverMachine(self._robot, load_safety(self._robot.name).stand, timeouts)
         self._loop = LoopDiagnostics(self, min_rate_hz=450.0, max_execution_ms=2.0, max_latency_ms=15.0)
         self._cadence, self._latency = Cadence(), TickLatency(told=self._loop.delayed)
-        self._order = JointOrder(self._robot.joints)
+        self._reader = joint_reader(self._robot.joints)
         self._awaited = [t for t in value("wait_for_topics") if t]
         self._publishing, self._closing = False, False
         self._readers: tuple[int, ...] = ()
@@ -199,25 +199,25 @@ class Go2Driver(Node):
 
     def _serve_motors(self) -> None:
         left = self._cadence.left(time.monotonic())
-        msg = self._inbox.next(left) if left > 0.0 else None
-        if msg is not None and not self._follow(msg):
+        raw = self._inbox.next(left) if left > 0.0 else None
+        if raw is not None and not self._follow(raw):
             return
         now = time.monotonic()
-        if msg is None and self._cadence.left(now) > 0.0:
+        if raw is None and self._cadence.left(now) > 0.0:
             return
         command = self.machine.output(now)
         self._connection.send(self._codec.command(command))
         now = time.monotonic()
         self._cadence.sent(now)
-        if msg is not None and command is not None:
+        if raw is not None and command is not None:
             self._latency.came(command.stamp_ns, command.gains, now)
 
-    def _follow(self, msg: JointState) -> bool:
+    def _follow(self, raw: bytes) -> bool:
         """Hand a command on; whether it is followed."""
         if self._closing or self._fatal is not None:
             return False
         try:
-            fault = self.machine.on_command(self._order.command(msg), time.monotonic())
+            fault = self.machine.on_command(self._reader.command(raw), time.monotonic())
         except ValueError as error:
             fault = str(error)
             self.machine.refused += 1

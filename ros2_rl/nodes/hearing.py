@@ -19,7 +19,7 @@ from ros2_rl.cdr import (
     base_estimate,
     first_status_name,
     header_stamp,
-    layout_data,
+    labelled_array,
     layout_stamp,
     twist_numbers,
 )
@@ -72,9 +72,10 @@ class Hearing:
     def _estimate(self, odom: bytes) -> BaseEstimate:
         contacts, probability = self._contacts.last_raw(), np.zeros(0)
         if contacts is not None:
-            self._senses.contacts_ns = layout_stamp(contacts)
-            if self._senses.contacts_ns == header_stamp(odom):
-                probability = layout_data(contacts)
+            said = labelled_array(contacts)
+            self._senses.contacts_ns = said.stamp_ns
+            if said.stamp_ns == header_stamp(odom):
+                probability = said.data
         # An estimate without contacts has no standing foot.
         return base_estimate(odom, probability if probability.size == self._feet else np.zeros(self._feet))
 

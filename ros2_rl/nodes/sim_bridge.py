@@ -21,7 +21,7 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_topics import ArmTopics
-from ros2_rl.nodes.conversions import JointOrder, reliable
+from ros2_rl.nodes.conversions import joint_reader, reliable
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.robot_topics import TRUTH_NS, RobotTopics
@@ -77,7 +77,7 @@ class SimBridge(Node):
         self._pacer, self._wait = Pacer(period_s), LockstepWait(value("lockstep_timeout_s"))
         self._loop = LoopDiagnostics(self, max_execution_ms=4.0, max_latency_ms=15.0)
         self._latency, self._factor = TickLatency(told=self._loop.delayed), RealTimeFactor()
-        self._order = JointOrder(robot.joints)
+        self._reader = joint_reader(robot.joints)
         self._awaited = [t for t in value("wait_for_topics") if t]
         self._running = False
         self._readers: tuple[int, ...] = ()
@@ -183,9 +183,9 @@ class SimBridge(Node):
                 self._step_by_wall(now, end)
 
     def _step_by_command(self, now: float, end: float) -> None:
-        msg = self._inbox.next(min(end, now + self._wait.left(now)) - now)
-        if msg is not None:
-            self._hear(msg)
+        raw = self._inbox.next(min(end, now + self._wait.left(now)) - now)
+        if raw is not None:
+            self._hear(raw)
         elif self._wait.repeats(time.monotonic()):
             self._topics.publish_state(self.plant.state())
         elif self._wait.broken:
@@ -193,20 +193,20 @@ class SimBridge(Node):
 
     def _step_by_wall(self, now: float, end: float) -> None:
         left = self._pacer.left(now)
-        msg = self._inbox.next(min(left, end - now))
-        if msg is not None:
-            self._hear(msg)
+        raw = self._inbox.next(min(left, end - now))
+        if raw is not None:
+            self._hear(raw)
         elif left <= 0.0:
             self._advance()
             self._pacer.count(now)
 
-    def _hear(self, msg: JointState) -> None:
+    def _hear(self, raw: bytes) -> None:
         """Pass a command on to the robot; in lockstep the one that answers its state lets time go on."""
         self._received += 1
         if self._rivalled:
             return
         try:
-            command = self._order.command(msg)
+            command = self._reader.command(raw)
         except ValueError as error:
             self._dropped += 1
             self.get_logger().error(f"A command is dropped: {error}.", throttle_duration_sec=1.0)

@@ -6,8 +6,9 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu, JointState
 
-from ros2_rl.cdr import imu_reading
-from ros2_rl.messages import LEVEL, JointOrder, to_ns
+from ros2_rl.cdr import header_stamp, imu_reading
+from ros2_rl.messages import LEVEL
+from ros2_rl.nodes.conversions import joint_reader
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import RobotDescription, RobotState
 
@@ -22,15 +23,17 @@ class StateInput:
 
     def __init__(self, node: Node, robot: RobotDescription, on_state: Callable[[RobotState], None]):
         self._node, self._on_state = node, on_state
-        self._order = JointOrder(robot.joints)
-        self._pending: JointState | None = None
+        self._reader = joint_reader(robot.joints)
+        self._pending: bytes | None = None
         self._gate = Gate()
         self._imu = None
         if robot.imu_link:
             self._imu = PolledInput(node, Imu, "imu/data", qos_profile_sensor_data, self._gate, self._join)
-        node.create_subscription(JointState, "joint_states", self._on_joints, qos_profile_sensor_data)
+        node.create_subscription(
+            JointState, "joint_states", self._on_joints, qos_profile_sensor_data, raw=True
+        )
 
-    def _on_joints(self, joints: JointState) -> None:
+    def _on_joints(self, joints: bytes) -> None:
         self._pending = joints
         self._join()
 
@@ -40,14 +43,14 @@ class StateInput:
             return
         reading = LEVEL
         if self._imu is not None:
-            raw = self._imu.raw_at(to_ns(joints.header.stamp))
+            raw = self._imu.raw_at(header_stamp(joints))
             self._gate.open = raw is None
             if raw is None:
                 return
             reading = imu_reading(raw)
         self._pending = None
         try:
-            state = self._order.state(joints, reading)
+            state = self._reader.state(joints, reading)
         except ValueError as error:
             self._node.get_logger().error(
                 f"A state is dropped, {error}: the driver's joints must be those of the robot.",

@@ -12,13 +12,12 @@ from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float32MultiArray
 
-from ros2_rl.cdr import base_estimate, header_stamp, imu_reading, layout_data, layout_stamp
+from ros2_rl.cdr import base_estimate, header_stamp, imu_reading, labelled_array, layout_stamp
 from ros2_rl.messages import to_ns
-from ros2_rl.nodes.conversions import JointOrder, reliable
+from ros2_rl.nodes.conversions import joint_reader, reliable
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.policy.schedule import CommandInbox
 from ros2_rl.robots import BaseEstimate, RobotDescription, RobotState
@@ -62,7 +61,7 @@ class StepInputs:
     ):
         self.lockstep, self._needs_estimate = lockstep, needs_estimate or lockstep
         self._node, self._commands, self._on_state = node, commands, on_state
-        self._order, self._num_feet = JointOrder(robot.joints), len(robot.feet)
+        self._reader, self._num_feet = joint_reader(robot.joints), len(robot.feet)
         self._trigger = b""
         self._gate = Gate()
 
@@ -100,14 +99,13 @@ class StepInputs:
 
     def _state(self, stamp_ns: int) -> RobotState | None:
         if self.lockstep:
-            joints, imu = self._joints.at(stamp_ns), self._imu.raw_at(stamp_ns)
+            joints, imu = self._joints.raw_at(stamp_ns), self._imu.raw_at(stamp_ns)
         else:
-            joints = deserialize_message(self._trigger, JointState)
-            imu = self._imu.newest_raw(stamp_ns, IMU_MAX_AGE_NS)
+            joints, imu = self._trigger, self._imu.newest_raw(stamp_ns, IMU_MAX_AGE_NS)
         if joints is None or imu is None:
             return None
         try:
-            return self._order.state(joints, imu_reading(imu))
+            return self._reader.state(joints, imu_reading(imu))
         except ValueError as error:
             self._node.get_logger().error(
                 f"A state is dropped, {error}: the driver's joints must be those of the robot.",
@@ -124,7 +122,7 @@ class StepInputs:
             contacts = self._contacts.newest_raw(stamp_ns, ESTIMATE_MAX_AGE_NS)
         if odom is None or contacts is None:
             return None
-        probability = layout_data(contacts).astype(float)
+        probability = labelled_array(contacts).data
         return (
             base_estimate(odom, probability[: self._num_feet]) if probability.size >= self._num_feet else None
         )

@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, status_values
+from ros2_rl.nodes.conversions import joint_reader, reliable, status_msg, status_values
 from ros2_rl.nodes.hearing import Hearing
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.realtime_parameters import treat
@@ -56,7 +56,7 @@ class SupervisorNode(Node):
         config = load_safety(robot.name)
         self._rules, self._step_ns = config.guards, round(self._value("policy_step_s") * NS_PER_S)
         self.supervisor = self._build(robot, config, lockstep)
-        self._order = JointOrder(robot.joints)
+        self._reader = joint_reader(robot.joints)
         self._msg = JointState(name=list(robot.joints))
         self._told = -1
         folder = self._value("events_dir")
@@ -165,7 +165,7 @@ class SupervisorNode(Node):
         self._topic = self.resolve_topic_name("joint_commands")
         self._hearing = Hearing(self, robot, self.supervisor.senses)
         StateInput(self, robot, self._on_state)
-        self.create_subscription(JointState, "policy/targets", self._on_target, reliable(1))
+        self.create_subscription(JointState, "policy/targets", self._on_target, reliable(1), raw=True)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(period, self._watch, clock=steady)
         self.create_timer(1.0, self._every_second, clock=steady)
@@ -190,22 +190,23 @@ class SupervisorNode(Node):
         begin = time.perf_counter()
         if state.stamp_ns != self._shown_ns or self._lockstep:  # a clock that stands still is silence, too
             self._quiet, self._heard, self._shown_ns = 0, True, state.stamp_ns
-        if not self._rivalled and self.count_publishers(self._topic) > 1:
-            self._stop_beside_another()
         if state.stamp_ns % self._step_ns == 0:
             self._tick_at = begin
             self._hearing.look(state.stamp_ns)
+        else:
+            self._look_for_rival()
         self._send(self.supervisor.on_state(state))
         self._tell()
         self._loop.ran(state.stamp_ns, time.perf_counter() - begin)
 
-    def _on_target(self, msg: JointState) -> None:
+    def _on_target(self, raw: bytes) -> None:
         try:
-            target = self._order.command(msg)
+            target = self._reader.command(raw)
         except ValueError as error:
             self.get_logger().error(f"A target of the policy is dropped: {error}.", throttle_duration_sec=1.0)
             return
         self._send(self.supervisor.on_target(target))
+        self._look_for_rival()
         self._loop.delayed(time.perf_counter() - self._tick_at)
         self._tell()
 
@@ -256,6 +257,11 @@ class SupervisorNode(Node):
         self._tell_of_events()
         now_ns = self.get_clock().now().nanoseconds
         self._loop.tell(now_ns, status.message, status.level, **status_values(status))
+
+    def _look_for_rival(self) -> None:
+        """Done at every state, but at a control step only once the policy's target is on its way."""
+        if not self._rivalled and self.count_publishers(self._topic) > 1:
+            self._stop_beside_another()
 
     def _stop_beside_another(self) -> None:
         """Stop at once if somebody else writes commands: nobody could say what comes out of two."""

@@ -28,16 +28,16 @@ class TopicWait:
         """Full name of the topic."""
         return self._subscription.topic_name
 
-    def next(self, timeout_s: float) -> Any | None:
-        """The next message; None when none comes within ``timeout_s`` of wall time."""
+    def next(self, timeout_s: float) -> bytes | None:
+        """The next message, as it came; None when none comes within ``timeout_s`` of wall time."""
         handle = self._subscription.handle
         with handle:
-            taken = handle.take_message(self._type, False)
+            taken = handle.take_message(self._type, True)
             if taken is None and timeout_s > 0.0:
                 self._waits.clear_entities()
                 self._waits.add_subscription(handle)
                 self._waits.wait(int(timeout_s * 1e9))
-                taken = handle.take_message(self._type, False)
+                taken = handle.take_message(self._type, True)
         return None if taken is None else taken[0]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ros2_rl.cdr import header_stamp, layout_stamp
-from ros2_rl.messages import FootOrder, JointOrder, imu_reading
+from ros2_rl.messages import FootOrder, JointOrder, foot_labels, imu_reading
 from ros2_rl.recording.decode import Decoder
 from ros2_rl.recording.reader import Bag
 from ros2_rl.recording.writer import Message
@@ -78,7 +78,7 @@ class States:
             return None
         feet = self._feet.newest(stamp_ns, FOOT_MAX_AGE_NS)
         if feet is not None:
-            state.foot_force = self._foot_order.sort(feet)
+            state.foot_force = self._foot_order.sort(foot_labels(feet), feet.data)
         return state
 
 

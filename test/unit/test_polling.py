@@ -16,7 +16,7 @@ from ros2_rl.cdr import (
     first_status_name,
     header_stamp,
     imu_reading,
-    layout_data,
+    labelled_array,
     layout_stamp,
     odometry_numbers,
     twist_numbers,
@@ -46,7 +46,9 @@ def test_the_stamp_of_a_layout(stamp_ns: int, before: list[str], after: list[str
     msg = Float32MultiArray(data=[1.0, 2.0])
     msg.layout.dim = [MultiArrayDimension(label=label, size=size, stride=7) for label, size in sizes]
     raw = serialize_message(msg)
-    assert layout_stamp(raw) == stamp_ns and layout_data(raw).tolist() == [1.0, 2.0]
+    said = labelled_array(raw)
+    assert layout_stamp(raw) == said.stamp_ns == stamp_ns and said.data.tolist() == [1.0, 2.0]
+    assert said.labels == tuple(label for label, _ in sizes)
 
 
 def test_a_layout_without_a_stamp_has_stamp_zero() -> None:
