@@ -54,7 +54,8 @@ class JointReader:
         values = self._values(raw)
         if values is None:
             return self._order.command(self._decode(raw))
-        return JointCommand(header_stamp(raw), *values, self._frame)
+        q, dq, tau = values
+        return JointCommand(header_stamp(raw), q, dq, tau, self._frame)
 
     def _values(self, raw: bytes) -> list[np.ndarray] | None:
         """Position, velocity and effort, (J,) each, robot order; None when one has not a value a name.
