@@ -80,6 +80,11 @@ class PolicyExecutor(Node):
         yield_soon()  # the thread that prepares adapters must not hold up a control step
         quiet_collector()
 
+    @property
+    def needs_estimate(self) -> bool:
+        """Whether a control step waits for the estimator."""
+        return self._inputs.needs_estimate
+
     def left_s(self, now: float) -> float:
         """Wall time until the next control step is due, s; infinite while there are none."""
         return self._due - now if now < self._due + _PATIENCE_S else math.inf
@@ -87,8 +92,13 @@ class PolicyExecutor(Node):
     def tell(self) -> None:
         """Publish the record of the last control step, if that is still to be done."""
         record, self._untold = self._untold, None
-        if record is not None:
-            self._publish_step(record)
+        if record is None:
+            return
+        if not self.needs_estimate:
+            estimate = self._inputs.estimate(record.stamp_ns)
+            if estimate is not None:
+                record.know(estimate)
+        self._publish_step(record)
 
     def close(self) -> None:
         """End the thread that prepares adapters."""

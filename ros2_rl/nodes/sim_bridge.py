@@ -63,7 +63,7 @@ class SimBridge(Node):
     """Publishes the states of a :class:`Plant` and lets it do what ``joint_commands`` says."""
 
     def __init__(self, polled: bool = False) -> None:
-        """``polled``: whoever owns the node calls :meth:`poll`; nothing here ever waits."""
+        """``polled``: whoever owns the node calls :meth:`poll` and :meth:`listen`; nothing ever waits."""
         super().__init__("sim_bridge")
         self._polled = polled
         self.parameters = SimParameters(self, _PARAMETERS)
@@ -158,6 +158,12 @@ class SimBridge(Node):
             self._step_by_command(now, now)
         else:
             self._step_by_wall(now, now)
+
+    def listen(self) -> None:
+        """Take the command that has come, if one has; robot time stays where it is."""
+        raw = self._inbox.next(0.0) if self._running else None
+        if raw is not None:
+            self._hear(raw)
 
     def _begin(self) -> bool:
         """Start once everybody whom the robot needs is there and has found the state's topics.

@@ -85,17 +85,25 @@ class Poller:
             self._turn_s = _LOCKSTEP_TURN_S
 
     def _in_order(self, nodes: list[Node]) -> list[Callable[[], bool | None]]:
-        """What a round does: the way from a state to the policy's command without a stop, then the rest."""
+        """What a round does: the way from a state to the policy's command without a stop, then the rest.
+
+        A policy that does not look at the estimate leaves the estimator for the rest.
+        """
         pilots = [node for node in nodes if isinstance(node, PolicyExecutor)]
         way = nodes[: max((nodes.index(pilot) for pilot in pilots), default=0) + 1]
-        # In lockstep a new state waits for the next round, in which everybody sees it.
-        hurried = [] if any(node.lockstep for node in self._simulators) else [self._simulate]
+        awaited = any(pilot.needs_estimate for pilot in pilots)
+        later: list[Node] = [node for node in way if isinstance(node, StateEstimator) and not awaited]
+        rest = nodes[len(way) :]
+        way = [node for node in way if node not in later]
+        # A new state waits for the next round, in which everybody sees it.
+        hurried = [node.listen for node in self._simulators if not node.lockstep]
         return [
             self._simulate,
             *_served([*way, nodes[0]]),  # the supervisor again: there is a target now
             *hurried,
+            *_served(later),
             *(pilot.tell for pilot in pilots),
-            *_served(nodes[len(way) :]),
+            *_served(rest),
         ]
 
     def _simulate(self) -> None:

@@ -44,7 +44,8 @@ class StepInputs:
         robot: the robot.
         commands: keeps the velocity commands.
         lockstep: wait for every input.
-        needs_estimate: without an estimate there is no step, in real time either.
+        needs_estimate: without an estimate there is no step, in real time either; otherwise a step there
+            does not wait for the estimator, which works while the robot moves already.
         on_state: called with the stamp of each state, when the last of its parts is expected.
         on_late: called when an input comes that a step waits for.
     """
@@ -59,7 +60,7 @@ class StepInputs:
         on_state: Callable[[int], None],
         on_late: Callable[[], None],
     ):
-        self.lockstep, self._needs_estimate = lockstep, needs_estimate or lockstep
+        self.lockstep, self.needs_estimate = lockstep, needs_estimate or lockstep
         self._node, self._commands, self._on_state = node, commands, on_state
         self._reader, self._num_feet = joint_reader(robot.joints), len(robot.feet)
         self._trigger = b""
@@ -85,9 +86,9 @@ class StepInputs:
 
         ``give_up``: do not wait for a command any longer.
         """
-        state, estimate = self._state(stamp_ns), self._estimate(stamp_ns)
-        command = self._command(stamp_ns, give_up)
-        if state is None or command is None or (estimate is None and self._needs_estimate):
+        state, command = self._state(stamp_ns), self._command(stamp_ns, give_up)
+        estimate = self.estimate(stamp_ns) if self.needs_estimate else None
+        if state is None or command is None or (estimate is None and self.needs_estimate):
             self._gate.open = self.lockstep and not give_up
             return None
         self._gate.open = False
@@ -113,7 +114,8 @@ class StepInputs:
             )
             return None
 
-    def _estimate(self, stamp_ns: int) -> BaseEstimate | None:
+    def estimate(self, stamp_ns: int) -> BaseEstimate | None:
+        """The estimate of a control step; in real time an earlier one will do."""
         if self.lockstep:
             odom: bytes | None = self._trigger
             contacts = self._contacts.raw_at(stamp_ns)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ros2_rl.robots import BaseEstimate
+
 UNKNOWN = -1
 """In place of a phase, where a record does not say."""
 
@@ -53,6 +55,10 @@ class StepRecord:
     """Measured joint torques, shape (J,)."""
     phase_ns: int = UNKNOWN
     """Start of the learner's phase that the step belongs to, stamp; 0: of none that was heard of in time."""
+
+    def know(self, estimate: BaseEstimate) -> None:
+        """Take what the estimator says of the base."""
+        self.lin_vel, self.height, self.contacts = estimate.lin_vel, estimate.position[2:], estimate.contacts
 
     def critic_obs(self) -> np.ndarray:
         """What the critic sees: the actor's observation, base velocity, height, contacts."""

@@ -72,19 +72,32 @@ class Reader:
         self.subscriptions = subscriptions
 
 
-def test_a_target_is_served_before_anything_that_is_not_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("needs_estimate", [True, False])
+def test_a_target_is_served_before_anything_that_is_not_on_its_way(
+    monkeypatch: pytest.MonkeyPatch, needs_estimate: bool
+) -> None:
+    class Estimator(Reader): ...
+
     class Pilot(Reader):
+        def __init__(self, *subscriptions: Inbox):
+            super().__init__(*subscriptions)
+            self.needs_estimate = needs_estimate
+
         def tell(self) -> None:
             log.append("told")
 
     monkeypatch.setattr(stack, "PolicyExecutor", Pilot)
+    monkeypatch.setattr(stack, "StateEstimator", Estimator)
     log: list[str] = []
     targets, states = Inbox("targets", log), Inbox("states", log, "1", "2")
     at_pilot, at_practice = Inbox("pilot", log, "1"), Inbox("practice", log, "1")
+    at_estimator = Estimator(Inbox("estimator", log, "1"))
     at_pilot.fills = targets
-    nodes: list[Any] = [Reader(targets, states), Pilot(at_pilot), Reader(at_practice)]
+    nodes: list[Any] = [Reader(targets, states), at_estimator, Pilot(at_pilot), Reader(at_practice)]
     poller = stack.Poller()
     poller._errands = poller._in_order(nodes)
     assert poller._round() and not poller._round()
-    assert log == ["states 1", "states 2", "pilot 1", "targets 1", "told", "practice 1", "told"]
+    before, after = (["estimator 1"], []) if needs_estimate else ([], ["estimator 1"])
+    way = ["states 1", "states 2", *before, "pilot 1", "targets 1", *after]
+    assert log == [*way, "told", "practice 1", "told"]
     assert len(poller._in_order([nodes[0]])) > 0, "a process may hold only some of the nodes"
