@@ -141,7 +141,7 @@ class WatchedRobot(SimBridge):
             spoilt = SpoiltPublisher(getattr(topics, attribute), kind, clock)
             setattr(topics, attribute, spoilt)
             self.lines[name] = spoilt.line
-        self._command_line = Line(JointState, self._hear_raw, clock)
+        self._command_line = Line(JointState, super()._hear, clock)
         self.lines["joint_commands"] = self._command_line
         self.frozen = False
         """Whether the robot's computer stands still: it shows no state and hears no command."""
@@ -189,13 +189,16 @@ class WatchedRobot(SimBridge):
         self.plant.watch.shown[self.plant.stamp_ns] = time.monotonic()
         super()._show()
 
-    def _hear(self, msg: JointState) -> None:
-        if self.leap_ns:
-            msg.header.stamp = to_time(max(to_ns(msg.header.stamp) - self.leap_ns, 0))
-        if self._command_line.fault is SOUND:
-            super()._hear(msg)
-        else:
-            self._command_line.carry(serialize_message(msg))
+    def listen(self) -> None:
+        if not self.frozen:
+            super().listen()
 
-    def _hear_raw(self, raw: bytes) -> None:
-        super()._hear(deserialize_message(raw, JointState))
+    def _hear(self, raw: bytes) -> None:
+        if self.leap_ns:
+            msg = deserialize_message(raw, JointState)
+            msg.header.stamp = to_time(max(to_ns(msg.header.stamp) - self.leap_ns, 0))
+            raw = serialize_message(msg)
+        if self._command_line.fault is SOUND:
+            super()._hear(raw)
+        else:
+            self._command_line.carry(raw)

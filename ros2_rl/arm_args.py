@@ -120,9 +120,9 @@ def check_arm_args(values: Mapping[str, str]) -> ArmArgs:
     demos = str(Path(text["demos"]).expanduser().absolute()) if text["demos"] else ""
     if demos:
         # It loads torch, which a launch can do without.
-        from ros2_rl.learning.arm_tuning import check_shown
+        from ros2_rl.learning.arm_tuning import shown
 
-        check_shown(Path(demos), task)
+        shown(Path(demos), task)
     return ArmArgs(
         **check_arm_run(text, OPERATORS),
         demos=demos,

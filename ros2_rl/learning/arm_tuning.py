@@ -52,7 +52,7 @@ class ArmTuning:
         self.version, self._episode, self._learns = 0, 0, False
         self._newest: ArmPolicy | None = None
         if demos is not None:
-            self.learner.show(_shown(demos, task))
+            self.learner.show(shown(demos, task))
             self.learner.clone(cfg.clone_steps)
 
     @property
@@ -139,17 +139,12 @@ def _fields(steps: Sequence[Transition]) -> tuple[dict[str, np.ndarray], np.ndar
     return fields, np.array([LABELS.index(t.label) for t in steps])
 
 
-def check_shown(folder: Path, task: ArmTask) -> None:
-    """Look at what a folder shows before anything is started.
+def shown(folder: Path, task: ArmTask) -> dict[str, np.ndarray]:
+    """What a folder shows: demonstrations, or those and the corrections of an earlier run.
 
     Raises:
         RecordError, ConfigError: as :class:`ArmTuning`.
     """
-    _shown(folder, task)
-
-
-def _shown(folder: Path, task: ArmTask) -> dict[str, np.ndarray]:
-    """What a folder shows: demonstrations, or those and the corrections of an earlier run."""
     if (folder / SHOWN).is_file():
         earlier = Replay(widths(WIDTH, len(task.moves)), identity_of(task), _MOST_SHOWN)
         earlier.load(folder / SHOWN)
