@@ -40,10 +40,17 @@ def catalogue() -> list[Kind]:
 
 
 def ordered(kinds: Iterable[Kind], seed: int) -> list[Kind]:
-    """Shuffled, but adapters and those that need a further process at the end."""
+    """Shuffled, but adapters and those that need a further process at the end.
+
+    The learner's are the very last: once it has been heard, the supervisor misses it.
+    """
     rng = np.random.default_rng(seed)
-    weight = {kind.name: (bool(kind.needs), kind.name.startswith("adapter"), rng.random()) for kind in kinds}
-    return sorted(kinds, key=lambda kind: weight[kind.name])
+    luck = {kind.name: rng.random() for kind in kinds}
+
+    def place(kind: Kind) -> tuple[bool, bool, bool, float]:
+        return "learner" in kind.needs, bool(kind.needs), kind.name.startswith("adapter"), luck[kind.name]
+
+    return sorted(kinds, key=place)
 
 
 class Log:

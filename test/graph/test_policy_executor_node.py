@@ -190,6 +190,16 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("bench", [()], indirect=True)
+def test_an_estimate_joins_the_record_of_a_step_that_did_not_wait_for_it(bench: Bench) -> None:
+    def known() -> bool:
+        record = bench.rig.records[-1] if bench.rig.records else None
+        return record is not None and (record.lin_vel[0], record.height[0]) == (0.125, 0.25)
+
+    bench.tick_until(known, "no record has the estimate")
+    np.testing.assert_array_equal(bench.rig.records[-1].contacts, CONTACTS)
+
+
 @pytest.mark.parametrize("bench", [("lockstep:=true",)], indirect=True)
 def test_lockstep_repeats_answers_and_swaps_at_the_promised_step(bench: Bench) -> None:
     rig = bench.rig

@@ -101,3 +101,24 @@ def test_a_target_is_served_before_anything_that_is_not_on_its_way(
     way = ["states 1", "states 2", *before, "pilot 1", "targets 1", *after]
     assert log == [*way, "told", "practice 1", "told"]
     assert len(poller._in_order([nodes[0]])) > 0, "a process may hold only some of the nodes"
+
+
+def test_a_late_simulator_shows_no_state_before_the_one_before_is_answered() -> None:
+    log: list[str] = []
+    states = Inbox("states", log)
+
+    class Simulator(Reader):
+        lockstep, due = False, ["1", "2"]
+
+        def poll(self) -> None:
+            states.waiting.append(self.due.pop(0))
+
+        def listen(self) -> None:
+            log.append("listens")
+
+    simulator: Any = Simulator()
+    poller = stack.Poller()
+    poller._simulators = [simulator]
+    poller._errands = poller._in_order([Reader(states), simulator])
+    poller._round(), poller._round()
+    assert log == ["states 1", "listens", "states 2", "listens"]

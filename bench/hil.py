@@ -1,0 +1,195 @@
+"""A person in the loop: cloning demonstrations, RLPD on its own, and RLPD with corrections (HIL).
+
+The person is scripted (ros2_rl/manipulation/operator.py), with reaction time and an unsteady hand. All three
+begin with the same demonstrations; both learners have the same robot minutes. In process, with the very
+classes of the nodes. On the way the policy is looked at on tables of its own, which is not counted as robot
+time; the final trials are on other tables again. Seeds 11 and 12 were used for tuning and are never reported.
+
+    python bench/hil.py [--quick] [--out FILE] [--seeds 1 2 3 4] [--task peg] [--minutes 30] [--demos 3]
+        [--trials 100] [--verbose]
+"""
+
+import argparse
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from launching import write_result
+
+from ros2_rl.learning.arm_tuning import ArmTuning
+from ros2_rl.learning.config import load_arm_learner
+from ros2_rl.manipulation.arm_policy import ArmPolicy
+from ros2_rl.manipulation.demos import DemoWriter
+from ros2_rl.manipulation.operator import Character, ScriptedOperator
+from ros2_rl.manipulation.practice import WINDOW, PracticeConfig, Told
+from ros2_rl.manipulation.task import load_arm_task
+from ros2_rl.sim.arm_loop import ArmCell
+from ros2_rl.sim.arm_session import demonstrate, practise, tried
+
+METHODS = ("bc", "rlpd", "hil")
+_SHOWN, _LOOKS, _TRIALS = 1000, 2000, 3000
+"""Added to a seed: of the tables that the demonstrations, the looks and the final trials are made on."""
+_LOOK_TRIALS, _GOOD = 20, 0.8
+MARKS = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 60)
+"""Robot minutes at which the policy is looked at."""
+
+
+@dataclass
+class Result:
+    """What one method gave with one seed."""
+
+    success: float
+    """Share of the final trials."""
+    seconds: float
+    """Mean time of those that succeeded, s."""
+    looks: dict[float, float] = field(default_factory=dict)
+    """Success by robot minute."""
+    rates: list[float] = field(default_factory=list)
+    """Share of a person's steps over the last WINDOW episodes, after each episode of practice."""
+    minutes: float = 0.0
+
+    @property
+    def minutes_to_good(self) -> float | None:
+        """Robot minutes until a look found 80 % or more; None: never."""
+        return next((minute for minute, success in sorted(self.looks.items()) if success >= _GOOD), None)
+
+    @property
+    def first_rate(self) -> float:
+        """Of the first WINDOW episodes."""
+        return self.rates[min(WINDOW, len(self.rates)) - 1] if self.rates else 0.0
+
+    @property
+    def last_rate(self) -> float:
+        return self.rates[-1] if self.rates else 0.0
+
+
+class Bench:
+    """One task with its demonstrations, trial by trial and method by method."""
+
+    def __init__(self, task: str, minutes: float, demos: int, trials: int, verbose: bool):
+        self.task, self.minutes, self.demos, self.trials = task, minutes, demos, trials
+        self._verbose = verbose
+
+    def run(self, method: str, seed: int) -> Result:
+        """One method with one seed."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._show(Path(folder), seed)
+            tuning = self._tuning(Path(folder), seed)
+        looks = {0.0: self._success(tuning.policy(), seed + _LOOKS, _LOOK_TRIALS)[0]}
+        if method != "bc":
+            self._practise(tuning, method, seed, looks)
+        practice = tuning.practice
+        success, seconds = self._success(tuning.newest, seed + _TRIALS, self.trials)
+        rates = [point["intervention_rate"] for point in practice.curve]
+        return Result(success, seconds, looks, rates, practice.robot_minutes)
+
+    def _show(self, folder: Path, seed: int) -> None:
+        cell = ArmCell(self.task, seed=seed + _SHOWN)
+        operator = ScriptedOperator(cell.task, seed + _SHOWN, Character(always=True))
+        demonstrate(cell, operator, DemoWriter(folder, cell.task), self.demos)
+
+    def _tuning(self, folder: Path, seed: int) -> ArmTuning:
+        session = PracticeConfig(self.minutes, trials_before=0, trials_after=0)
+        return ArmTuning(session, load_arm_learner("rlpd"), load_arm_task(self.task), folder, seed)
+
+    def _practise(self, tuning: ArmTuning, method: str, seed: int, looks: dict[float, float]) -> None:
+        cell = ArmCell(self.task, seed=seed)
+        operator = ScriptedOperator(cell.task, seed) if method == "hil" else None
+
+        def told(report: Told) -> None:
+            minutes = report.values["robot_minutes"]
+            due = [mark for mark in MARKS if mark <= minutes and mark not in looks]
+            if due:
+                looks[due[-1]] = self._success(tuning.newest, seed + _LOOKS, _LOOK_TRIALS)[0]
+            if due and self._verbose:
+                figures = "  ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in report.values.items())
+                print(f"  {method} {seed}: look {looks[due[-1]]:.2f}  {figures}", flush=True)
+
+        practise(cell, tuning, seed, operator, told)
+
+    def _success(self, policy: ArmPolicy, seed: int, count: int) -> tuple[float, float]:
+        """Share of trials that succeed, and their mean time, s."""
+        cell = ArmCell(self.task, seed=seed)
+        steps = tried(cell, policy, count)
+        good = [n for n in steps if n is not None]
+        return len(good) / count, cell.task.step_dt * sum(good) / len(good) if good else 0.0
+
+
+def musts(results: dict[str, list[Result]], minutes: float) -> dict[str, bool]:
+    """What the figures must show, by sentence; ``results`` by method, one a seed."""
+
+    def mean(method: str, name: str) -> float:
+        return sum(getattr(r, name) for r in results[method]) / len(results[method])
+
+    def to_good(method: str) -> float:
+        found = [r.minutes_to_good for r in results[method]]
+        return sum(minutes if m is None else m for m in found) / len(found)
+
+    hil, bc = mean("hil", "success"), mean("bc", "success")
+    faster = mean("bc", "seconds") / max(mean("hil", "seconds"), 1e-9)
+    return {
+        "HIL succeeds in 95 % or more": hil >= 0.95,
+        "HIL succeeds twice as often as cloning, or is 1.8 times as fast at equal success": hil >= 2.0 * bc
+        or (hil >= bc - 0.02 and faster >= 1.8),
+        "the intervention rate falls, to 5 % or less": mean("hil", "last_rate") <= 0.05
+        and mean("hil", "last_rate") < mean("hil", "first_rate"),
+        "HIL needs fewer robot minutes to 80 % than RLPD alone": to_good("hil") < to_good("rlpd"),
+    }
+
+
+def print_table(results: dict[str, list[Result]]) -> None:
+    """A row for each method and seed."""
+    print(
+        f"{'method':8s}{'success':>9s}{'time s':>8s}{'min to 80 %':>13s}{'help first':>12s}{'help last':>11s}"
+    )
+    for method, rows in results.items():
+        for r in rows:
+            good = "never" if r.minutes_to_good is None else f"{r.minutes_to_good:.1f}"
+            print(
+                f"{method:8s}{r.success:9.2f}{r.seconds:8.2f}{good:>13s}{r.first_rate:12.2f}{r.last_rate:11.2f}"
+            )
+
+
+def flat(results: dict[str, list[Result]], seeds: list[int]) -> dict[str, float | None]:
+    """Figures as flat JSON."""
+    figures: dict[str, float | None] = {}
+    for method, rows in results.items():
+        for seed, r in zip(seeds, rows, strict=False):
+            head = f"seed{seed}/{method}"
+            for name in ("success", "seconds", "minutes_to_good", "first_rate", "last_rate", "minutes"):
+                figures[f"{head}/{name}"] = getattr(r, name)
+            figures |= {f"{head}/success_at_{m:g}_min": s for m, s in sorted(r.looks.items())}
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="reach, one seed, 3 robot minutes, 50 trials")
+    parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--task", default="peg", help="task of the arm, as in config/tasks")
+    parser.add_argument("--minutes", type=float, default=30.0, help="practice of each learner, robot minutes")
+    parser.add_argument("--demos", type=int, default=3, help="demonstrations that all of them begin with")
+    parser.add_argument("--trials", type=int, default=100, help="final trials")
+    parser.add_argument("--verbose", action="store_true", help="a line for each look")
+    args = parser.parse_args()
+    if args.quick:
+        bench, seeds = Bench("reach", 3.0, 1, 50, args.verbose), args.seeds[:1]
+    else:
+        bench, seeds = Bench(args.task, args.minutes, args.demos, args.trials, args.verbose), args.seeds
+    print(f"{bench.task}, {bench.demos} demonstrations, {bench.minutes:g} robot minutes, scripted operator")
+    results: dict[str, list[Result]] = {method: [] for method in METHODS}
+    for seed in seeds:
+        for method in METHODS:
+            results[method].append(bench.run(method, seed))
+            write_result(args.out, flat(results, seeds))
+    print_table(results)
+    verdict = musts(results, bench.minutes)
+    for sentence, met in verdict.items():
+        print(f"{'met' if met else 'MISSED':7s} {sentence}")
+    return 0 if all(verdict.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
