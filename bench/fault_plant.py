@@ -24,7 +24,7 @@ from ros2_rl.sim.perturbations import Perturbations
 from ros2_rl.sim.plant import Plant
 
 _TOLERANCE = 1e-6
-_PATIENCE_S = 0.5
+_PATIENCE_S = 2.0
 """Wall time after which a process that does not answer is taken for dead, until it answers again."""
 
 

@@ -311,6 +311,7 @@ class SupervisorNode(Node):
         if self._events is not None and snapshot.events != self._happened:
             self._happened = snapshot.events
             self._events.keep(snapshot, self.supervisor.recent())
+            self.supervisor.told()
         self.get_logger().info(f"{snapshot.mode} at {snapshot.stamp_ns / NS_PER_S:.3f} s: {snapshot.reason}")
 
     def _tell_of_events(self) -> None:

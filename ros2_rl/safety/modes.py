@@ -60,9 +60,9 @@ class Snapshot:
     distrusted: int
     """Version of the adapter that must not act any longer; -1 when there is none."""
     events: int
-    """How many things have happened that are worth a record."""
+    """How many things have happened that are worth a record; at one state they count as one."""
     event: str
-    """The last of them: the name of a guard, ``fall``, or what a person asked for."""
+    """The last of them: name of a guard, ``fall``, what a person asked for; joined by "and" at one state."""
     residual_limit_deg: float
     """Largest change of a joint target by a learned residual, deg; 0: the base alone acts."""
 
@@ -80,6 +80,7 @@ class ModeRecord:
         self.distrusted = -1
         self.residual_limit_deg = 0.0
         self.events, self.event = 0, ""
+        self._told = True
         self.revision = 0
         self._fallen = False
 
@@ -158,9 +159,15 @@ class ModeRecord:
             self.residual_limit_deg,
         )
 
+    def told(self) -> None:
+        """Whoever keeps the events has been asked: what happens from now on is another one."""
+        self._told = True
+
     def _happened(self, what: str) -> None:
-        self.events += 1
-        self.event = what
+        """Two things that happen at one state, a trip and a fall, say, are one event."""
+        self.event = what if self._told else f"{self.event} and {what}"
+        self.events += self._told
+        self._told = False
 
 
 def _actor(mode: Mode, human: bool) -> Actor:

@@ -87,6 +87,10 @@ class Supervisor:
     def snapshot(self) -> Snapshot:
         return self._machine.record.snapshot(max(self._stamp_ns, 0))
 
+    def told(self) -> None:
+        """The event so far, if there was one, has been kept; a new state begins a new one in any case."""
+        self._machine.record.told()
+
     def recent(self) -> tuple[Entry, ...]:
         """The last second, with the newest state and its answer."""
         now = () if self._state is None else (Entry(self._state, self._answer, self.mode),)
@@ -102,6 +106,7 @@ class Supervisor:
         if self._state is not None:
             self._box.add(Entry(self._state, self._answer, self.mode))
         self._state = state
+        self.told()
         fault = self._finite.update(state)
         if fault.reaction:
             return self._pass_over(state, fault)

@@ -7,7 +7,7 @@ from safety_rig import CONFIG, STATE_NS, Rig, state_at, target_at
 from ros2_rl.robots import NS_PER_S
 from ros2_rl.safety import blackbox
 from ros2_rl.safety.blackbox import BlackBox, Entry, EventWriter, read_event, write_event
-from ros2_rl.safety.modes import Mode
+from ros2_rl.safety.modes import Mode, ModeRecord
 
 
 def entry(stamp_ns: int) -> Entry:
@@ -74,10 +74,21 @@ def test_what_is_an_event_and_what_is_not():
     rig.until(Mode.DAMPING, 5.0)
     assert rig.supervisor.snapshot().event == "temperature"
     before = rig.supervisor.snapshot().events
-    rig.supervisor.request("estop")
-    rig.supervisor.request("reset")
+    for request in ("estop", "reset"):
+        rig.supervisor.told()
+        rig.supervisor.request(request)
     assert rig.supervisor.snapshot().events == before + 2
     assert rig.supervisor.snapshot().event == "passive"
+
+
+def test_two_things_at_one_state_are_one_event():
+    record = ModeRecord()
+    record.trip(("tilt",), -1)
+    record.fall()
+    assert (record.events, record.event) == (1, "tilt and fall")
+    record.told()
+    record.enter(Mode.DAMPING, "hot", 0, guard="temperature")
+    assert (record.events, record.event) == (2, "temperature")
 
 
 def test_attempts_that_fail_are_an_event():
