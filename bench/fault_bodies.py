@@ -258,8 +258,9 @@ def _full_disk(node: str) -> Act:
 
 def others() -> list[Kind]:
     return [
-        Kind("person_damps", _asked("damp"), within_s=1.0),
-        Kind("person_stops", _asked("estop"), within_s=1.0),
+        # A request takes wall time, and in lockstep robot time runs away from it.
+        Kind("person_damps", _asked("damp"), within_s=1.0, lockstep=False),
+        Kind("person_stops", _asked("estop"), within_s=1.0, lockstep=False),
         Kind("deadman_released", _deadman, Sign.BORNE, lasts_s=1.0),
         Kind("second_writer", _rival, within_s=2.0, lasts_s=0.4, apart=True),
         Kind("disk_full_supervisor", _full_disk("supervisor"), Sign.BODY, 1.5, 1.5, apart=True),
