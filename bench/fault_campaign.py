@@ -147,6 +147,7 @@ class Campaign:
     def _add(self, kind: Kind) -> None:
         """Start what the kind needs beside the usual nodes."""
         for name in kind.needs:
+            self._graph.observer.recording = ""  # of the one before
             self._graph.start(name)
             if name == "learner":
                 self._graph.rest(12.0)

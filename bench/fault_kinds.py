@@ -80,7 +80,8 @@ def _starve(node: str, idle_s: float, busy_s: float) -> Act:
 def processes() -> list[Kind]:
     """Each node killed and frozen, and some that are given too little of the processor."""
     # Lockstep waits 2 s of wall time for a target or a state, the robot 4 s for a command.
-    slow: dict = {"lasts_s": 1.5, "lockstep": False, "apart": True}
+    # A robot that waited for the dead would fall silent itself, and that would be noticed first.
+    slow: dict = {"lasts_s": 1.5, "lockstep": False, "apart": True, "free": True}
     own: dict = {"lasts_s": 0.2, "within_s": 8.0, "apart": True}
     found = []
     for name, number in (("killed", signal.SIGKILL), ("frozen", signal.SIGSTOP)):
@@ -97,8 +98,8 @@ def processes() -> list[Kind]:
             Kind(f"lockstep_estimator_{name}", _signal("state_estimator", number), **own),
         ]  # fmt: skip
     found += [
-        Kind("executor_starved", _starve("policy_executor", 0.1, 0.02), within_s=0.6, free=True, **slow),
-        Kind("estimator_starved", _starve("state_estimator", 0.3, 0.02), within_s=0.6, free=True, **slow),
+        Kind("executor_starved", _starve("policy_executor", 0.1, 0.02), within_s=0.6, **slow),
+        Kind("estimator_starved", _starve("state_estimator", 0.3, 0.02), within_s=0.6, **slow),
     ]
     return found
 
