@@ -31,6 +31,19 @@ def header_stamp(raw: bytes) -> int:
     return sec * NS_PER_S + nanosec
 
 
+def text_at(raw: bytes, at: int, number: struct.Struct) -> tuple[str, int]:
+    """The string (CDR) at the next multiple of four, without its closing zero, and where it ends.
+
+    Raises:
+        struct.error: the message is cut off.
+    """
+    at += -at % 4
+    length, at = number.unpack_from(raw, at)[0], at + 4
+    if at + length > len(raw):
+        raise struct.error("the text is longer than the message")
+    return raw[at : at + length - 1].decode(errors="replace"), at + length
+
+
 def layout_stamp(raw: bytes) -> int:
     """Stamp of a serialised multi-array: the sizes of its dimensions ``sec`` and ``nanosec`` (CDR)."""
     return _layout(raw)[0]
@@ -50,10 +63,8 @@ def _layout(raw: bytes) -> tuple[int, tuple[str, ...], int]:
     number = struct.Struct("<I" if raw[1] & 1 else ">I")
     labels, stamp, at = [], {"sec": 0, "nanosec": 0}, 8
     for _ in range(number.unpack_from(raw, 4)[0]):
-        length = number.unpack_from(raw, at)[0]
-        label = raw[at + 4 : at + 3 + length].decode(errors="replace")  # without the closing zero
+        label, at = text_at(raw, at, number)
         labels.append(label)
-        at += 4 + length
         at += -at % 4
         if label in stamp:
             stamp[label] = number.unpack_from(raw, at)[0]
@@ -110,6 +121,4 @@ def first_status_name(raw: bytes) -> str:
     at += -at % 4
     if not number.unpack_from(raw, at)[0]:
         return ""
-    at += 8  # count, then level and its padding
-    length = number.unpack_from(raw, at)[0]
-    return raw[at + 4 : at + 3 + length].decode(errors="replace")
+    return text_at(raw, at + 8, number)[0]  # behind the count, the level and its padding

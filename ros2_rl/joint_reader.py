@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ros2_rl.cdr import header_stamp
+from ros2_rl.cdr import header_stamp, text_at
 from ros2_rl.messages import LEVEL, JointOrder
 from ros2_rl.robots import ImuReading, JointCommand, RobotState
 
@@ -88,22 +88,13 @@ class JointReader:
         """Read frame and names."""
         order = "<" if raw[1] & 1 else ">"
         number = struct.Struct(order + "I")
-        frame, at = _text(raw, _HEAD, number)
+        frame, at = text_at(raw, _HEAD, number)
         at += -at % 4
         count, at = number.unpack_from(raw, at)[0], at + 4
         names = []
         for _ in range(count):
-            name, at = _text(raw, at, number)
+            name, at = text_at(raw, at, number)
             names.append(name)
         index, at = self._order.index(names), at + -at % 4
         self._encoding, self._head, self._frame, self._count = raw[1], raw[_HEAD:at], frame, count
         self._number, self._float, self._index = number, order + "f8", index
-
-
-def _text(raw: bytes, at: int, number: struct.Struct) -> tuple[str, int]:
-    """The string at the next multiple of four, and where it ends."""
-    at += -at % 4
-    length, at = number.unpack_from(raw, at)[0], at + 4
-    if at + length > len(raw):
-        raise IndexError("the text is longer than the message")
-    return raw[at : at + length - 1].decode(errors="replace"), at + length

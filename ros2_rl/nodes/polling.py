@@ -74,7 +74,8 @@ class PolledInput:
 
     def last(self) -> Any | None:
         """The newest message that has come since, deserialised alone; what came before it is let go."""
-        return self._deserialised(self.last_raw())
+        raw = self.last_raw()
+        return None if raw is None else deserialize_message(raw, self._type)
 
     def last_raw(self) -> bytes | None:
         """As :meth:`last`, as it came."""
@@ -83,28 +84,17 @@ class PolledInput:
         self._raws.clear()
         return raw
 
-    def at(self, stamp_ns: int) -> Any | None:
-        """The message of exactly this stamp, if it is there."""
-        return self._deserialised(self.raw_at(stamp_ns))
-
     def raw_at(self, stamp_ns: int) -> bytes | None:
-        """As :meth:`at`, as it came."""
+        """The message of exactly this stamp, as it came, if it is there."""
         self._drain()
         return next((raw for raw in reversed(self._raws) if self._stamp_of(raw) == stamp_ns), None)
 
-    def newest(self, stamp_ns: int, max_age_ns: int) -> Any | None:
-        """The message of this stamp, or else the newest one if it is not older than ``max_age_ns``."""
-        return self._deserialised(self.newest_raw(stamp_ns, max_age_ns))
-
     def newest_raw(self, stamp_ns: int, max_age_ns: int) -> bytes | None:
-        """As :meth:`newest`, as it came."""
+        """The message of this stamp, or else the newest one if it is not older than ``max_age_ns``."""
         raw = self.raw_at(stamp_ns)
         if raw is None and self._raws and stamp_ns - self._stamp_of(self._raws[-1]) <= max_age_ns:
             raw = self._raws[-1]
         return raw
-
-    def _deserialised(self, raw: bytes | None) -> Any | None:
-        return None if raw is None else deserialize_message(raw, self._type)
 
     def _drain(self) -> None:
         with self._subscription.handle:

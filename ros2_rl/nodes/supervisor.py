@@ -280,8 +280,8 @@ class SupervisorNode(Node):
         """
         if self._rivalled:
             self._rivalled += 1
-        elif self.count_publishers(self._topic) > 1:
-            self._stop_beside_another()
+        else:
+            self._look_for_rival()
         if self._rivalled > _RIVAL_S:
             raise ConfigError(
                 f"There is a second writer on {self._topic}: the robot is damped; end the other one, "
