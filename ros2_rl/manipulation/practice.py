@@ -86,7 +86,9 @@ class Practice:
         return f"a person has been driving for {self.driven_s:.0f} s; learning waits until they give back"
 
     def on_transition(self, transition: Transition) -> None:
-        """One action and what came of it."""
+        """One action and what came of it; after the session it is nobody's."""
+        if self.over:
+            return
         if self._began_ns is None:
             self._began_ns = transition.stamp_ns
         self._steps.append(transition)
@@ -98,7 +100,12 @@ class Practice:
         self.driven_s = 0.0 if since is None else (transition.stamp_ns - since) / NS_PER_S
 
     def on_end(self, end: EpisodeEnd) -> tuple[list[Transition], list[Told]]:
-        """The episode is over: what there is to learn from, and what there is to tell."""
+        """The episode is over: what there is to learn from, and what there is to tell.
+
+        The arm goes on until everybody has heard that the session is over, and that changes nothing any more.
+        """
+        if self.over:
+            return [], []
         steps = [t for t in self._steps if t.episode == end.number]
         self._steps = []
         self.lost += max(end.steps - len(steps), 0)

@@ -65,6 +65,17 @@ def test_trials_practice_trials_and_no_more():
     assert practice.robot_minutes == pytest.approx(0.1)
 
 
+def test_what_the_arm_still_does_when_the_session_is_over_changes_nothing():
+    practice, clock = Practice(PracticeConfig(0.1, 0, 1)), Clock()
+    while not practice.over:
+        clock.episode(practice)
+    results, curve = dict(practice.results), list(practice.curve)
+    for _ in range(3):
+        assert clock.episode(practice, success=False) == ([], [])
+        assert practice.over and practice.kind == "trial"
+    assert (practice.results, practice.curve, practice.lost) == (results, curve, 0)
+
+
 def test_a_trial_with_help_is_no_success():
     practice, clock = Practice(PracticeConfig(0.1, 2, 1)), Clock()
     clock.episode(practice, "pppppppppp")
