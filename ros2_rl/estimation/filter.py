@@ -29,21 +29,22 @@ _JUMP = 0.3
 
 
 def _basis() -> np.ndarray:
-    """Matrices whose weighted sum is F - 1, as columns (144, 10).
+    """Matrices whose weighted sum is F, as columns (144, 11).
 
-    Weights: angular rate (3), velocity (3), gravity along the base's axes (3), 1; all times dt.
+    Weights: angular rate (3), velocity (3), gravity along the base's axes (3), 1; all times dt; and 1.
     """
-    basis = np.zeros((10, SIZE, SIZE))
+    basis = np.zeros((11, SIZE, SIZE))
     for i, axis in enumerate(np.eye(3)):
         cross = cross_matrix(axis)
         basis[i, TURN, TURN] = basis[i, VELOCITY, VELOCITY] = -cross
         basis[3 + i, VELOCITY, GYRO] = -cross
         basis[6 + i, VELOCITY, TURN] = -cross
     basis[9, TURN, GYRO] = basis[9, VELOCITY, ACCEL] = -np.eye(3)
-    return basis.reshape(10, SIZE * SIZE).T.copy()
+    basis[10] = np.eye(SIZE)
+    return basis.reshape(11, SIZE * SIZE).T.copy()
 
 
-_BASIS, _EYE = _basis(), np.eye(SIZE)
+_BASIS = _basis()
 
 
 class BaseFilter:
@@ -64,11 +65,11 @@ class BaseFilter:
         self._params = params
         drift = (params.gyro_noise, params.accel_noise, params.gyro_bias_noise, params.accel_bias_noise)
         self._drift = np.repeat(np.square(drift), 3)
-        self._bounds = 3 * [_BOUND * params.gyro_bias_std] + 3 * [_BOUND * params.accel_bias_std]
+        self._most = _BOUND * np.repeat((params.gyro_bias_std, params.accel_bias_std), 3)
         self._h = np.zeros((6, SIZE))
         self._h[:3, TURN] = self._h[3:, VELOCITY] = np.eye(3)
         self._noise = np.full(6, params.orientation_noise**2)
-        self._weights = np.ones(10)
+        self._weights = np.ones(11)
         self._cholesky = {size: eigenpy.LLT(size) for size in (3, 6)}
         self.reset()
 
@@ -117,7 +118,9 @@ class BaseFilter:
         self.rotation = rotation_matrix(self.quat)
         weights, weight = self._weights, GRAVITY * self.rotation[2]
         weights[:3], weights[3:6], weights[6:9] = mean[:3], self.velocity, weight
-        step = _EYE + _BASIS.dot(dt * weights).reshape(SIZE, SIZE)
+        weights = dt * weights
+        weights[10] = 1.0
+        step = _BASIS.dot(weights).reshape(SIZE, SIZE)
         turned_on = _same_length(step[VELOCITY, VELOCITY].dot(self.velocity), self.velocity)
         self.velocity = turned_on + dt * (mean[3:] - weight)
         self.cov = step.dot(self.cov).dot(step.T)
@@ -178,8 +181,7 @@ class BaseFilter:
         x, y, z = error[TURN].tolist()
         self.quat = turned(self.quat, x, y, z)
         self.velocity = self.velocity + error[VELOCITY]
-        bias = zip((self.bias + error[6:]).tolist(), self._bounds, strict=True)
-        self.bias = np.array([min(max(value, -bound), bound) for value, bound in bias])
+        self.bias = np.minimum(np.maximum(self.bias + error[6:], -self._most), self._most)
 
 
 def _same_length(turned_by_euler: np.ndarray, before: np.ndarray) -> np.ndarray:

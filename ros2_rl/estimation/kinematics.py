@@ -69,7 +69,9 @@ class FootKinematics:
         Returns:
             (F, 3, J), m/rad, columns in robot order; zero for joints that do not carry the foot.
         """
-        columns = points.dot(_MINUS_CROSS).reshape(-1, 3, 3) @ self._spatial[3:]
+        # One product of all feet's rows: a stack of small ones takes twice as long.
+        rows = points.dot(_MINUS_CROSS).reshape(-1, 3)
+        columns = rows.dot(self._spatial[3:]).reshape(len(points), 3, -1)
         columns += self._spatial[:3]
         columns *= self._mask
         return columns
