@@ -262,7 +262,7 @@ def others() -> list[Kind]:
         Kind("person_damps", _asked("damp"), within_s=1.0, lockstep=False),
         Kind("person_stops", _asked("estop"), within_s=1.0, lockstep=False),
         Kind("deadman_released", _deadman, Sign.BORNE, lasts_s=1.0),
-        Kind("second_writer", _rival, within_s=2.0, lasts_s=0.4, apart=True),
+        Kind("second_writer", _rival, within_s=2.0, lasts_s=0.4, apart=True, ends=("supervisor",)),
         Kind("disk_full_supervisor", _full_disk("supervisor"), Sign.BODY, 1.5, 1.5, apart=True),
         Kind(
             "disk_full_recorder", _full_disk("recorder"), Sign.BODY, 1.5, 1.5, needs=("recorder",), apart=True

@@ -21,6 +21,10 @@ _CALM_S, _RETURN_S = 0.4, 300.0
 _LATE_S = 30.0
 """Wall time after which a fault is taken to be over, whatever robot time says."""
 _WATCHDOGS = ("state silence", "lasting state silence", "target silence")
+_RECORDED_S = 2.0
+"""Wall time that a recorder has before it may be broken: of the last second nothing is promised."""
+_ENDS_S = 10.0
+"""Longest wall time in which a process ends that ends by itself."""
 _REPEATS = 0.02
 """Robot time that the graph itself takes to carry a message, s."""
 
@@ -153,6 +157,7 @@ class Campaign:
                 self._graph.rest(12.0)
             else:
                 self._graph.run(lambda: self._graph.observer.recording == "recording", 20.0)
+                self._graph.rest(_RECORDED_S)
 
     def _watch(self, kind: Kind, at_ns: int, begun_s: float) -> None:
         """Let the fault last; longer where it has not been noticed yet."""
@@ -246,6 +251,8 @@ class Campaign:
             graph.version += 1
             graph.observer.adapters.publish(still_adapter(graph.version))
         self._count.hear(graph.observer.values)
+        for process in (graph.processes[name] for name in kind.ends):
+            graph.run(lambda process=process: process.poll() is not None, _ENDS_S)
 
 
 class EventCount:

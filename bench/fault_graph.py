@@ -150,7 +150,12 @@ class Graph:
         profile = self.folder / "fastdds.xml"
         profile.write_text(_LEASE)
         domain = self._stack.enter_context(lease_domain())
-        os.environ |= {"ROS_DOMAIN_ID": str(domain), "FASTRTPS_DEFAULT_PROFILES_FILE": str(profile)}
+        os.environ |= {
+            "ROS_DOMAIN_ID": str(domain),
+            "FASTRTPS_DEFAULT_PROFILES_FILE": str(profile),
+            # As around a robot: through shared memory a reader that is frozen can hold up a writer.
+            "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
+        }
         values = {
             "lockstep": self.lockstep,
             "seed": self._seed,

@@ -43,6 +43,7 @@ class Kind:
         needs: processes that run beside the usual ones.
         free: whether robot time goes on though processes cannot keep up.
         apart: whether nodes have to have processes of their own.
+        ends: processes that end by themselves some seconds after it.
         leap_s: by how much the stamps of the states that the supervisor sees leap.
     """
 
@@ -55,6 +56,7 @@ class Kind:
     needs: tuple[str, ...] = ()
     free: bool = False
     apart: bool = False
+    ends: tuple[str, ...] = ()
     leap_s: float = 0.0
 
 
