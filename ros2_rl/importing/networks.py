@@ -22,7 +22,8 @@ from ros2_rl.importing.checkpoint import read_checkpoint
 from ros2_rl.importing.graph import perceptron
 from ros2_rl.policy.contract import Contract
 from ros2_rl.policy.mlp import OPSET, build_model, with_contract
-from ros2_rl.policy.onnx_policy import Layer, session
+from ros2_rl.policy.onnx_network import session
+from ros2_rl.policy.onnx_policy import Layer
 
 TOLERANCE = 1e-5
 """Largest difference between the answers of a network before and after its conversion, relative to 1."""

@@ -15,6 +15,7 @@ from ros2_rl.learning.checkpoint import CheckpointStore
 from ros2_rl.learning.sac.replay import LABELS, Replay
 from ros2_rl.learning.sac.rlpd import RlpdLearner, RlpdStats, widths
 from ros2_rl.learning.sac.rlpd_config import RlpdConfig
+from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.arm_policy import ArmPolicy, identity_of, phrase
 from ros2_rl.manipulation.demos import load_demos
 from ros2_rl.manipulation.episode import Transition
@@ -26,7 +27,9 @@ from ros2_rl.policy.onnx_policy import write_bytes
 from ros2_rl.policy.perceptron import Perceptron
 
 SHOWN, ONLINE, POLICY = "shown.safetensors", "online.safetensors", "policy.safetensors"
-"""Files of a run: demonstrations with corrections, all experience, and the newest policy."""
+ONNX = "policy.onnx"
+"""Files of a run: demonstrations with corrections, all experience, and the newest policy; where that has
+no base, again as a network that anybody can run, or that a later run takes as its base."""
 _MOST_SHOWN = 1_000_000
 
 
@@ -37,18 +40,25 @@ class ArmTuning:
         session: how long, and how it is judged.
         demos: folder of demonstrations, or of an earlier run whose demonstrations and corrections are
             taken; None: from scratch.
+        base: a policy whose actions are changed within a bound; None: there is none.
 
     Raises:
         RecordError, ConfigError: there are none in it, or they are of another robot, task or rate.
     """
 
     def __init__(
-        self, session: PracticeConfig, cfg: RlpdConfig, task: ArmTask, demos: Path | None, seed: int
+        self,
+        session: PracticeConfig,
+        cfg: RlpdConfig,
+        task: ArmTask,
+        demos: Path | None,
+        seed: int,
+        base: ArmBase | None = None,
     ):
-        self.practice, self._task = Practice(session), task
+        self.practice, self._task, self.base = Practice(session), task, base
         self.identity = identity_of(task)
         cfg = cfg.model_copy(update={"seed": cfg.seed + seed})
-        self.learner = RlpdLearner(cfg, WIDTH, len(task.moves), self.identity)
+        self.learner = RlpdLearner(cfg, WIDTH, len(task.moves), self.identity, base)
         self.version, self._episode, self._learns = 0, 0, False
         self._newest: ArmPolicy | None = None
         if demos is not None:
@@ -90,6 +100,7 @@ class ArmTuning:
         self._newest = ArmPolicy(
             self.version, self._episode, self.practice.kind, phrase(self.identity),
             Perceptron(self.learner.layers()), self.learner.log_std, probe, answer,
+            self.learner.bound, self.base.sha256 if self.base else "",
         )  # fmt: skip
         return self._newest
 
@@ -111,6 +122,8 @@ class ArmTuning:
         self.learner.online.save(run_dir / ONLINE)
         try:
             write_bytes(run_dir / POLICY, self.newest.to_bytes())
+            if self.base is None:
+                write_bytes(run_dir / ONNX, self.newest.to_onnx())
         except OSError as error:
             raise ConfigError(f"{run_dir} cannot be written ({error.strerror}); free some space.") from error
 

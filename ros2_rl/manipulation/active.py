@@ -6,6 +6,7 @@ from hashlib import sha256
 import numpy as np
 
 from ros2_rl.errors import ContractError
+from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.arm_policy import ArmPolicy, Kind, check
 from ros2_rl.manipulation.task import ArmTask
 
@@ -25,9 +26,9 @@ class Verdict:
 class ActivePolicy:
     """The newest version that was found good; a bad one leaves it as it was."""
 
-    def __init__(self, task: ArmTask, seed: int):
-        """``seed``: of the exploration noise."""
-        self._task, self._seed = task, seed
+    def __init__(self, task: ArmTask, seed: int, base: ArmBase | None = None):
+        """``seed``: of the exploration noise; ``base``: what the policy changes, if anything."""
+        self._task, self._seed, self._base = task, seed, base
         self._policy: ArmPolicy | None = None
 
     @property
@@ -45,7 +46,7 @@ class ActivePolicy:
         digest = sha256(data).hexdigest()
         try:
             offered = ArmPolicy.from_bytes(data)
-            check(offered, self._task, self.version)
+            check(offered, self._task, self.version, self._base)
         except ContractError as error:
             return Verdict(False, self.version, digest, str(error))
         self._policy = offered
@@ -60,6 +61,6 @@ class ActivePolicy:
         if self._policy is None:
             return np.zeros(len(self._task.axes))
         if self._policy.kind == "trial":
-            return self._policy(obs)
+            return self._policy.act(obs, self._base)
         rng = np.random.default_rng((self._seed, 6, stamp_ns))
-        return self._policy(obs, rng.standard_normal(len(self._task.axes)))
+        return self._policy.act(obs, self._base, rng.standard_normal(len(self._task.axes)))

@@ -1,7 +1,8 @@
 """The policy of an arm, as it travels from the learner to the executor: versioned, whole, and checked.
 
-action = tanh(f(observation) + std * noise), each -1 to 1, f a perceptron. It says from which episode on it
-acts and whether that episode is practice or a trial, in which nothing is explored and nobody helps.
+action = tanh(f(observation) + std * noise), each -1 to 1, f a perceptron; on a base policy that, times a
+bound, is what changes of the base's action. It says from which episode on it acts and whether that episode is
+practice or a trial, in which nothing is explored and nobody helps.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from ros2_rl.errors import ContractError
+from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.observation import WIDTH
 from ros2_rl.manipulation.task import ArmTask
+from ros2_rl.policy.mlp import perceptron_model
 from ros2_rl.policy.perceptron import Perceptron
 from ros2_rl.policy.sealed import seal, unseal
 
-FORMAT = "ros2_rl.arm_policy.1"
+FORMAT = "ros2_rl.arm_policy.2"
 PROBE_TOLERANCE = 1e-4
 """Largest difference between the learner's and the executor's network."""
 _PREFIX = "actor."
@@ -55,17 +58,36 @@ class ArmPolicy:
     """Fixed observations, (P, D)."""
     probe_out: np.ndarray
     """What the learner's network answers to them, before the tangent, (P, A)."""
+    bound: float = 1.0
+    """Largest change of the base's action, share of full deflection; 1 where there is no base."""
+    base_sha256: str = ""
+    """Of the base that it changes; empty: none."""
 
     def __call__(self, obs: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
-        """The action (A,) for an observation (D,); standard normal ``noise`` (A,), or none."""
+        """What is added to the base's action, (A,), for an observation (D,); without a base, the action.
+
+        ``noise``: standard normal, (A,), or none.
+        """
         before = self.network(obs)
-        return np.tanh(before if noise is None else before + np.exp(self.log_std) * noise)
+        return self.bound * np.tanh(before if noise is None else before + np.exp(self.log_std) * noise)
+
+    def act(self, obs: np.ndarray, base: ArmBase | None, noise: np.ndarray | None = None) -> np.ndarray:
+        """The action (A,); ``base`` is the one that :func:`check` was told of."""
+        change = self(obs, noise)
+        return change if base is None else np.clip(base(obs) + change, -1.0, 1.0)
+
+    def to_onnx(self) -> bytes:
+        """A policy without a base as an ONNX network from observation to action; it has no noise."""
+        assert not self.base_sha256
+        model = perceptron_model(self.network.layers, "elu", squashed=True)
+        return model.SerializeToString()
 
     def to_bytes(self) -> bytes:
         """As a safetensors file."""
         tensors = self.network.tensors(_PREFIX)
         tensors |= {"log_std": self.log_std, "probe_obs": self.probe_obs, "probe_out": self.probe_out}
         about = {"version": str(self.version), "episode": str(self.episode), "kind": self.kind}
+        about |= {"bound": repr(self.bound), "base_sha256": self.base_sha256}
         return seal(tensors, {"format": FORMAT, "task": self.task, **about})
 
     @staticmethod
@@ -82,7 +104,8 @@ class ArmPolicy:
             return ArmPolicy(
                 int(about["version"]), int(about["episode"]), kind, about["task"],
                 Perceptron.take(tensors, _PREFIX),
-                *(tensors[name] for name in ("log_std", "probe_obs", "probe_out")),
+                tensors["log_std"], tensors["probe_obs"], tensors["probe_out"],
+                float(about["bound"]), about["base_sha256"],
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, StopIteration, SafetensorError) as error:
             raise ContractError(f"The arm's policy is not complete ({error}); send it again.") from error
@@ -93,16 +116,21 @@ def phrase(identity: dict[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in identity.items())
 
 
-def check(policy: ArmPolicy, task: ArmTask, current_version: int) -> None:
-    """Compare a policy with the task it is to do and with the version that is in use.
+def check(policy: ArmPolicy, task: ArmTask, current_version: int, base: ArmBase | None = None) -> None:
+    """Compare a policy with the task it is to do, with the base it changes and the version that is in use.
 
     Raises:
-        ContractError: another task, a stale version, wrong shapes, or numbers that are not finite or that
-            this network does not reproduce.
+        ContractError: another task or base, a bound beyond 1, a stale version, wrong shapes, or numbers
+            that are not finite or that this network does not reproduce.
     """
     ours, actions = phrase(identity_of(task)), len(task.moves)
     if policy.task != ours:
         raise ContractError(f"The arm's policy is for {policy.task}, not {ours}; start both with one task.")
+    theirs, own = policy.base_sha256[:12] or "none", base.sha256[:12] if base else "none"
+    if theirs != own:
+        raise ContractError(f"The arm's policy changes the base {theirs}, not {own}; start both with one.")
+    if not 0.0 < policy.bound <= 1.0:
+        raise ContractError(f"The arm's policy has the bound {policy.bound:g}, not one above 0 and up to 1.")
     if policy.version <= current_version:
         raise ContractError(
             f"The arm's policy has the stale version {policy.version}; {current_version} is in use."

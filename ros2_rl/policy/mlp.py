@@ -120,7 +120,18 @@ def with_residual(model: onnx.ModelProto, layers: Sequence[Layer], reach: np.nda
 
 
 def build_model(layers: Sequence[Layer], activation: str, contract: Contract) -> onnx.ModelProto:
+    """A perceptron with its contract.
+
+    Raises:
+        ContractError: as :func:`perceptron_model`.
+    """
+    return with_contract(perceptron_model(layers, activation), contract)
+
+
+def perceptron_model(layers: Sequence[Layer], activation: str, squashed: bool = False) -> onnx.ModelProto:
     """A perceptron as an ONNX model, input ``obs`` (batch, in), output ``actions`` (batch, out).
+
+    ``squashed``: with a hyperbolic tangent at its end.
 
     Raises:
         ContractError: unknown activation, or layers that do not fit together.
@@ -131,15 +142,18 @@ def build_model(layers: Sequence[Layer], activation: str, contract: Contract) ->
     for one, two in pairwise(layers):
         if len(one.weight) != two.weight.shape[1]:
             raise ContractError(f"Layer {two.name} does not fit the output of layer {one.name}.")
+    out = "before" if squashed else "actions"
+    nodes = _nodes(layers, operators[activation], out=out)
+    if squashed:
+        nodes.append(helper.make_node("Tanh", [out], ["actions"]))
     graph = helper.make_graph(
-        _nodes(layers, operators[activation]),
+        nodes,
         "actor",
         [_value("obs", layers[0].weight.shape[1])],
         [_value("actions", len(layers[-1].weight))],
         _tensors(layers),
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    return with_contract(model, contract)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
 
 
 def _nodes(

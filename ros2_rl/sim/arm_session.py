@@ -9,6 +9,7 @@ import numpy as np
 
 from ros2_rl.learning.arm_tuning import ArmTuning
 from ros2_rl.manipulation.active import ActivePolicy
+from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.arm_policy import ArmPolicy
 from ros2_rl.manipulation.demos import DemoWriter
 from ros2_rl.manipulation.observation import Observation
@@ -28,7 +29,7 @@ def practise(
     told: Callable[[Told], None] = lambda _: None,
 ) -> None:
     """Go on until the session is over; ``seed`` is that of the exploration noise."""
-    active, uploads = ActivePolicy(cell.task, seed), Uploads()
+    active, uploads = ActivePolicy(cell.task, seed, tuning.base), Uploads()
     help_it = None if operator is None else helped(cell, operator, lambda _: np.zeros(0))
 
     def act(seen: Observation) -> tuple[np.ndarray, str]:
@@ -52,11 +53,11 @@ def practise(
             verdict = active.offer(tuning.policy().to_bytes())
 
 
-def tried(cell: ArmCell, policy: ArmPolicy, count: int) -> list[int | None]:
+def tried(cell: ArmCell, policy: ArmPolicy, count: int, base: ArmBase | None = None) -> list[int | None]:
     """So many trials of a policy: the actions that each took, None where it did not succeed."""
 
     def act(seen: Observation) -> tuple[np.ndarray, str]:
-        return policy(seen.vector()), "policy"
+        return policy.act(seen.vector(), base), "policy"
 
     uploads = Uploads()
     found: list[int | None] = []

@@ -144,7 +144,7 @@ def test_a_state_goes_on_as_if_nothing_had_happened():
 
 def test_a_state_of_something_else_is_refused():
     state = learner().state_dict()
-    with pytest.raises(ConfigError, match="another robot, task or rate"):
+    with pytest.raises(ConfigError, match="another robot, task, rate or base"):
         RlpdLearner(learner().cfg, 3, 2, {"robot": "arm", "task": "peg"}).load_state_dict(state)
     with pytest.raises(ConfigError, match="other settings .critics"):
         learner(critics=3).load_state_dict(state)

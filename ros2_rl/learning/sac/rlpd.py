@@ -1,15 +1,16 @@
 """RLPD (Ball et al. 2023, arXiv 2302.02948): soft actor-critic that learns as much from what it was shown.
 
 Half of each batch is drawn from demonstrations and corrections, half from everything that was experienced
-(symmetric sampling). The base of the actor is to do nothing, so it starts from scratch; its answer is the
-action. A time limit is no end: what would have followed has a value.
+(symmetric sampling). Without a base policy the actor's answer is the action; on a base, a black box, it is
+the change of the base's action in units of a bound, and begins with none. A time limit is no end: what would
+have followed has a value.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from ros2_rl.learning.sac.update import SoftActorCritic
 from ros2_rl.policy.mlp import Layer
 
 _HUMAN = LABELS.index("human")
-_SAME = ("actor_hidden", "critics", "critic_hidden", "reward_scale")
+_SAME = ("actor_hidden", "critics", "critic_hidden", "reward_scale", "residual_bound")
 """Settings without which a state has no meaning."""
 
 Fields = Mapping[str, np.ndarray]
@@ -31,9 +32,21 @@ Fields = Mapping[str, np.ndarray]
 ``terminal`` (N,), 1 only where nothing follows."""
 
 
-def widths(inputs: int, outputs: int) -> dict[str, int]:
-    """Numbers of each field of a replay."""
-    return {"obs": inputs, "next_obs": inputs, "action": outputs, "reward": 0, "terminal": 0}
+class Base(Protocol):
+    """A policy that is there already."""
+
+    @property
+    def sha256(self) -> str: ...
+
+    def of(self, obs: np.ndarray) -> np.ndarray:
+        """Its actions (N, A) for observations (N, D)."""
+        ...
+
+
+def widths(inputs: int, outputs: int, based: bool = False) -> dict[str, int]:
+    """Numbers of each field of a replay; ``based``: with what the base would have done."""
+    found = {"obs": inputs, "next_obs": inputs, "action": outputs, "reward": 0, "terminal": 0}
+    return found | ({"base": outputs, "next_base": outputs} if based else {})
 
 
 @dataclass
@@ -69,16 +82,26 @@ class RlpdLearner:
     Args:
         inputs, outputs: numbers of an observation and of an action.
         identity: what experience must have in common to be mixed, by name.
+        base: what the actor changes; None: it starts from scratch.
     """
 
-    def __init__(self, cfg: RlpdConfig, inputs: int, outputs: int, identity: Mapping[str, str]):
+    def __init__(
+        self,
+        cfg: RlpdConfig,
+        inputs: int,
+        outputs: int,
+        identity: Mapping[str, str],
+        base: Base | None = None,
+    ):
         torch.set_num_threads(cfg.torch_threads)
         torch.manual_seed(cfg.seed)
-        self.cfg, self.identity = cfg, dict(identity)
+        self.cfg, self.identity, self._base = cfg, dict(identity), base
+        self.bound = 1.0 if base is None else cfg.residual_bound
+        """Of the change of an action, share of full deflection."""
         self.generator = torch.Generator().manual_seed(cfg.seed)
         self._actor = ResidualActor(inputs, cfg.actor_hidden, outputs, cfg.std_init, 0.0)
         self.sac = SoftActorCritic(self._actor, (inputs, inputs), cfg, self.generator)
-        fields = widths(inputs, outputs)
+        fields = widths(inputs, outputs, base is not None)
         self.online = Replay(fields, identity, cfg.replay_capacity)
         """Everything that was experienced, whoever acted."""
         self.shown = Replay(fields, identity, cfg.replay_capacity)
@@ -91,19 +114,35 @@ class RlpdLearner:
 
     def show(self, fields: Fields) -> None:
         """Take in demonstrations."""
-        self.shown.add(fields, np.full(len(fields["reward"]), _HUMAN))
+        self.shown.add(self._beside(fields), np.full(len(fields["reward"]), _HUMAN))
 
     def add(self, fields: Fields, labels: np.ndarray) -> None:
         """Take in what was experienced, labels (N,) index LABELS; a person's actions count twice."""
+        fields = self._beside(fields)
         self.online.add(fields, labels)
         human = labels == _HUMAN
         self.shown.add({name: rows[human] for name, rows in fields.items()}, labels[human])
 
+    def _beside(self, fields: Fields) -> Fields:
+        """Transitions with what the base would have done."""
+        if self._base is None:
+            return fields
+        return {
+            **fields,
+            "base": self._base.of(fields["obs"]),
+            "next_base": self._base.of(fields["next_obs"]),
+        }
+
     # ---------------------------------------------------------------- learning
 
     def clone(self, steps: int) -> float:
-        """Make the actor imitate what was shown, by so many gradient steps; the last squared error."""
+        """Make the actor imitate what was shown, by so many gradient steps; the last squared error.
+
+        On a base it does nothing: the base is the beginning.
+        """
         error = 0.0
+        if self._base is not None:
+            return error
         optimizer = torch.optim.Adam(self._actor.linears.parameters(), lr=self.cfg.learning_rate)
         for _ in range(steps if len(self.shown) else 0):
             batch = self.shown.sample(self.cfg.batch, self.generator)
@@ -163,12 +202,13 @@ class RlpdLearner:
         imitate = torch.zeros(len(rows["reward"]))
         imitate[: count if len(self.shown) else 0] = self.imitation
         nothing = torch.zeros_like(rows["action"])
+        base = rows.get("base", nothing)
         return {
             "critic_obs": rows["obs"],
             "next_critic_obs": rows["next_obs"],
-            "base": nothing,
-            "next_base": nothing,
-            "change": rows["action"],
+            "base": base,
+            "next_base": rows.get("next_base", nothing),
+            "change": (rows["action"] - base) / self.bound,
             "reward": self.cfg.reward_scale * rows["reward"],
             "terminal": rows["terminal"],
             "imitate": imitate,
@@ -226,7 +266,7 @@ class RlpdLearner:
         ours = self.cfg.model_dump(mode="json")
         other = [key for key in _SAME if state["config"].get(key) != ours[key]]
         if state["base_sha256"] != self._origin or other:
-            what = f"other settings ({', '.join(other)})" if other else "another robot, task or rate"
+            what = f"other settings ({', '.join(other)})" if other else "another robot, task, rate or base"
             raise ConfigError(f"The checkpoint is of {what}; resume with what it was made with.")
         self.sac.load(state)
         self.updates, self.dropped_updates = state["updates"], state["dropped_updates"]
@@ -237,5 +277,6 @@ class RlpdLearner:
 
     @property
     def _origin(self) -> str:
-        """What stands for the base policy of other learners: whose experience this is."""
-        return sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+        """What stands for the base policy of other learners: whose experience this is, and on which base."""
+        based = {} if self._base is None else {"base": self._base.sha256}
+        return sha256(json.dumps(self.identity | based, sort_keys=True).encode()).hexdigest()

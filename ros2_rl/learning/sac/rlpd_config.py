@@ -12,6 +12,9 @@ class RlpdConfig(SacConfig):
 
     algorithm: Literal["rlpd"] = "rlpd"
     start_steps: int = Field(100, ge=1, le=100_000, description="transitions before anything learns")
+    residual_bound: float = Field(
+        0.3, gt=0, le=1, description="on a base: largest change of its action, share of full deflection"
+    )
     clone_steps: int = Field(
         0, ge=0, le=100_000, description="gradient steps in which the actor imitates the demonstrations first"
     )

@@ -44,7 +44,8 @@ class SoftActorCritic:
     A batch has the fields ``critic_obs`` (N, C), ``base`` (N, J), ``change`` (N, J), ``reward`` (N,),
     ``next_critic_obs``, ``next_base`` and ``terminal`` (N,); the actor sees the first D of the C numbers.
     ``terminal`` is 1 only where nothing follows: time limits are no end. Where a batch has ``imitate`` (N,),
-    the weight of the squared distance to ``change``, the actor also imitates what was shown.
+    the weight of the squared distance to ``change``, the actor also imitates what was shown, as far as its
+    bound lets it.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class SoftActorCritic:
         values = self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
         loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(obs, base)
         if "imitate" in batch:
-            away = (self.actor.mean(obs, base) - batch["change"]).square().mean(-1)
+            away = (self.actor.mean(obs, base) - batch["change"].clamp(-1.0, 1.0)).square().mean(-1)
             loss = loss + (batch["imitate"] * away).mean()
         self.actor_optimizer.zero_grad()
         loss.backward()
