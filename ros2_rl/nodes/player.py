@@ -24,6 +24,7 @@ from ros2_rl.nodes.recorder import message_class, qos_of
 from ros2_rl.recording.playback import FEEDS, Await, Playback, Publish
 from ros2_rl.recording.reader import Bag
 from ros2_rl.recording.replay import beside, leave_behind
+from ros2_rl.recording.settings import RunSettings
 
 _TOGETHER = 50
 """Messages at most between two looks at what has come."""
@@ -45,6 +46,7 @@ class Player(Node):
         self._bag = Bag(self._run)
         if self._bag.damage:
             self.get_logger().warning(self._bag.damage)
+        RunSettings(self._bag).legs_only("replay")
         self._playback = Playback(self._bag, feed)
         self._script = self._playback.script()
         self._answers: dict[str, dict[int, bytes]] = defaultdict(dict)

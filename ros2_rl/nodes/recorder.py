@@ -31,10 +31,10 @@ from ros2_rl.recording.about import PARAMETERS, Description
 from ros2_rl.recording.budget import check_room, spent
 from ros2_rl.recording.ring import EventDetector, EventRecords
 from ros2_rl.recording.stream import Stream, as_topics
-from ros2_rl.recording.topics import TOPICS, Topic, fitting, is_wanted, resolve
+from ros2_rl.recording.topics import ARM_TOPICS, TOPICS, Topic, fitting, is_wanted, resolve
 from ros2_rl.recording.whole import Sink, WholeRecord
 from ros2_rl.recording.writer import Message
-from ros2_rl.robots import NS_PER_S
+from ros2_rl.robots import NS_PER_S, load_robot
 from ros2_rl.tasks import load_task
 
 MODES = ("all", "events")
@@ -60,6 +60,7 @@ class Recorder(Node):
         self._ns = self.get_namespace().rstrip("/")
         self._folder, self._max_mib = Path(value("folder")), value("max_mib")
         check_room(self._folder, self._max_mib)
+        self._robot = load_robot(value("robot"))
         self._topics: dict[str, Topic] = {}
         self._readers: dict[str, Subscription] = {}
         self._unknown: set[str] = set()
@@ -68,7 +69,7 @@ class Recorder(Node):
         start_ns = 0 if value("use_sim_time") else time.time_ns()
         self._stream = Stream(self._ns, start_ns, self._keep)
         self._sink = self._open()
-        for topic in as_topics(TOPICS, self._ns).values():
+        for topic in as_topics(ARM_TOPICS if self._robot.tool else TOPICS, self._ns).values():
             self._record(topic)
         self._parameter_reader = ParameterReader(self, self._on_parameters)
         self._connect()
@@ -104,7 +105,7 @@ class Recorder(Node):
             ("after_s", 5.0, "mode events: seconds kept after one", {"floating_point_range": spans}),
             ("robot", "go2", "robot, as in config/robots", {}),
             ("task", "trot", "task, as in config/tasks", {}),
-            ("policy", "", "ONNX policy of the run; empty: that of the task", {}),
+            ("policy", "", "ONNX policy that the run begins with; empty: that of the task, if any", {}),
             ("arguments", "", "arguments of the launch, as JSON", {}),
         ):
             self.declare_parameter(
@@ -118,8 +119,9 @@ class Recorder(Node):
         value, mode = self._value, self._value("mode")
         if mode not in MODES:
             raise RecordError(f"There is no mode '{mode}' of recording; there are {', '.join(MODES)}.")
+        policy = value("policy") or ("" if self._robot.tool else load_task(value("task")).policy_path)
         about = Description(
-            Path(value("policy") or load_task(value("task")).policy_path),
+            Path(policy) if policy else None,
             value("arguments"),
             {
                 "namespace": self._ns,

@@ -54,8 +54,9 @@ def policy_note(data: bytes) -> dict[str, str]:
 class Description:
     """Notes and files for the beginning of a record; gathered once."""
 
-    def __init__(self, policy: Path, arguments: str, facts: dict[str, str]):
-        """``arguments``: those of the launch, as JSON; ``facts``: what else is to be noted.
+    def __init__(self, policy: Path | None, arguments: str, facts: dict[str, str]):
+        """``policy``: that the run begins with, None where there is none; ``arguments``: those of the launch,
+        as JSON; ``facts``: what else is to be noted.
 
         Raises:
             RecordError: the policy cannot be read.
@@ -65,7 +66,7 @@ class Description:
                 "python": platform.python_version(),
                 "machine": platform.platform(),
                 **{name: _version(name) for name in _PROGRAMS},
-                "policy": str(policy),
+                "policy": str(policy or ""),
                 **facts,
             },
             "arguments": {key: str(value) for key, value in json.loads(arguments or "{}").items()},
@@ -75,6 +76,10 @@ class Description:
         self.notes[GIT] = git or {"commit": "unknown: the code is not in a git checkout"}
         if diff:
             self.files[DIFF] = diff
+        if policy is not None:
+            self._keep_policy(policy)
+
+    def _keep_policy(self, policy: Path) -> None:
         try:
             self.files[POLICY] = policy.read_bytes()
         except OSError as error:

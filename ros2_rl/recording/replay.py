@@ -17,6 +17,7 @@ from ros2_rl.recording.reader import Bag, find_files
 from ros2_rl.recording.replay_estimator import replay_estimator
 from ros2_rl.recording.replay_executor import replay_executor
 from ros2_rl.recording.replay_learner import replay_learner
+from ros2_rl.recording.settings import RunSettings
 
 FEEDS = ("estimator", "executor", "learner")
 
@@ -73,6 +74,7 @@ def _replay(given: argparse.Namespace) -> None:
     bag = Bag(given.run)
     if bag.damage:
         print(bag.damage, file=sys.stderr)
+    RunSettings(bag).legs_only("replay")
     out = given.out or beside(given.run)
     if given.feed == "estimator":
         comparisons = replay_estimator(bag)

@@ -12,6 +12,7 @@ from ros2_rl.messages import status_values
 from ros2_rl.policy.step import StepRecord, unpack
 from ros2_rl.recording.decode import Decoder
 from ros2_rl.recording.reader import Bag, find_files
+from ros2_rl.recording.settings import RunSettings
 from ros2_rl.recording.writer import Message
 from ros2_rl.robots import NS_PER_S
 
@@ -83,9 +84,10 @@ def load_run(path: Path) -> RunData:
     """Read a run's folder or a record.
 
     Raises:
-        RecordError: there is no record, or nothing of a robot in it.
+        RecordError: there is no record, nothing of a robot in it, or a robot without legs.
     """
     bag = Bag(path)
+    RunSettings(bag).legs_only("report")
     data = RunData(_name(path), bag, _summary(find_files(path)[0].parent.parent))
     Gathering(data).run()
     if not data.time_s.size and not data.pace.size:

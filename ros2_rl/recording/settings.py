@@ -36,6 +36,19 @@ class RunSettings:
         """Raises ConfigError when the robot is not known here."""
         return load_robot(self._bag.notes.get(ABOUT, {}).get("robot", "go2"))
 
+    def legs_only(self, what: str) -> None:
+        """Refuse a robot that stands where it is; ``what`` was to be made of its record.
+
+        Raises:
+            RecordError: it is one.
+        """
+        robot = self.robot()
+        if not robot.floating:
+            raise RecordError(
+                f"The record {self._bag.path} is of the robot {robot.name}, and there is no {what} of one "
+                "without legs; look at it with `ros2 bag` or Foxglove."
+            )
+
     def task(self) -> Task:
         """Raises ConfigError when the task is not known here."""
         return load_task(self._bag.notes.get(ABOUT, {}).get("task", "trot"))

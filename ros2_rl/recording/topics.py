@@ -43,7 +43,22 @@ TOPICS = (
     Topic("/rosout", "rcl_interfaces/msg/Log", latched=True),
     Topic("/parameter_events", "rcl_interfaces/msg/ParameterEvent"),
 )
-"""Topics of a run; relative names are those of the robot's namespace."""
+"""Topics of a robot with legs; relative names are those of the robot's namespace."""
+_OF_LEGS = {
+    "imu/data", "foot_forces", "odom", "contacts", "cmd_vel", "learner/phase", "ground_truth/odom",
+    "battery_state",
+}  # fmt: skip
+_POSE = "geometry_msgs/msg/PoseStamped"
+ARM_TOPICS = (
+    *(topic for topic in TOPICS if topic.name not in _OF_LEGS),
+    Topic("scene/goal", _POSE, reliable=False),
+    Topic("scene/object", _POSE, reliable=False),
+    Topic("ground_truth/tool", _POSE, reliable=False),
+    Topic("task/episode", _STATUS, latched=True),
+    Topic("teleop/cmd_vel", "geometry_msgs/msg/TwistStamped"),
+    Topic("joint_temperatures", _FLOATS),
+)
+"""Topics of an arm, likewise."""
 TIMED = ("joint_states", "imu/data", "foot_forces")
 """Topics whose stamps are the robot's time."""
 SHARED = ("/clock", "/rosout", "/parameter_events", "/tf", "/tf_static")

@@ -11,6 +11,7 @@ from recording_rig import WALL_NS, Walk, open_writer, states, supervisor, write_
 from ros2_rl.errors import RecordError
 from ros2_rl.nodes.conversions import status_msg
 from ros2_rl.recording.figures import POINTS, thin
+from ros2_rl.recording.replay import main as replay_main
 from ros2_rl.recording.report import main as report_main
 from ros2_rl.recording.report import report
 from ros2_rl.recording.run_data import load_run
@@ -18,6 +19,18 @@ from ros2_rl.recording.tables import contents, events, key_figures, settings
 from ros2_rl.recording.writer import Message
 
 STEPS = 50
+
+
+def test_the_record_of_an_arm_is_named(tmp_path, capsys):
+    writer = open_writer(tmp_path / "bag")
+    writer.note("ros2_rl", {"namespace": "", "robot": "arm", "task": "reach"})
+    for message in states(5):
+        writer.write(message)
+    writer.close()
+    for tool, words in ((report_main, "no report"), (replay_main, "no replay")):
+        assert tool([str(tmp_path / "bag")]) == 1
+        assert f"is of the robot arm, and there is {words}" in capsys.readouterr().err
+    assert not (tmp_path / "report.html").exists() and not (tmp_path / "replay").exists()
 
 
 def say(writer, kind: str, **values: float) -> None:
