@@ -9,7 +9,8 @@ PACKAGE = "ros2_rl"
 NODES = (
     "sim_bridge", "state_estimator", "policy_executor", "supervisor", "practice", "stack",
     "learner", "console", "teleop", "recorder", "player", "examiner", "go2_driver", "go2_sim", "arm_driver",
-    "health_monitor", "foxglove_view", "operator", "arm_executor", "arm_learner",
+    "health_monitor", "foxglove_view", "operator", "leg_operator",
+    "arm_executor", "arm_learner",
 )  # fmt: skip
 TOOLS = {
     "doctor": "doctor.cli",

@@ -45,7 +45,7 @@ class DemoWriter:
     """Gathers an episode's transitions and writes it when it ends."""
 
     def __init__(self, folder: Path, task: ArmTask, successes_only: bool = True):
-        """``successes_only``: an episode that runs into the time limit shows nothing and is left out."""
+        """``successes_only``: an episode without success shows nothing and is left out."""
         self._folder, self._task, self._only = folder, task, successes_only
         self._open: list[Transition] = []
         self.written = self.left_out = 0
@@ -65,7 +65,7 @@ class DemoWriter:
             return None
         episode, self._open = self._open, []
         whole = [t.index for t in episode] == list(range(len(episode)))
-        if not whole or (self._only and not transition.terminal):
+        if not whole or (self._only and not transition.reward):
             self.left_out += 1
             return None
         return self._write(episode)

@@ -39,7 +39,7 @@ class Note:
     number: int
     stamp_ns: int
     outcome: str = ""
-    """How the episode before ended: success, time limit; empty before the first."""
+    """How the episode before ended: success, time limit, failure; empty before the first."""
     layout_ns: int = 0
     """Stamp from which the table of this episode lies; 0: it does already."""
 
@@ -63,7 +63,7 @@ class Transition:
     """1 for the action with which the task was done, else 0."""
     next_obs: np.ndarray
     terminal: bool
-    """Done; nothing follows."""
+    """Done, or judged a failure; nothing follows."""
     truncated: bool
     """The time limit; what would have followed has a value."""
 
@@ -96,9 +96,19 @@ class Episodes:
         """Likewise, for the learner."""
         self.may_run = True
         """Whether the next episode may begin; while not, the arm waits at its start."""
-        self._outcome, self._begun, self._held = "", False, True
+        self._outcome, self._judged, self._begun, self._held = "", "", False, True
         self._trusted_ns = 0
         self._pending: tuple[Observation, np.ndarray, str] | None = None
+
+    def judge(self, outcome: str) -> str:
+        """A person says that the running episode is a ``success`` or a ``failure``, and so it ends.
+
+        Returns a sentence about what comes of it.
+        """
+        if self.stage is not Stage.RUN:
+            return "No episode is running, so there is nothing to judge."
+        self._judged = outcome
+        return f"Episode {self.number} ends as a {outcome}."
 
     def tick(self, state: RobotState, scene: ScenePoses, active: bool, act: Act) -> JointCommand:
         """The joint targets of a control step.
@@ -122,8 +132,10 @@ class Episodes:
         if not self._begun:
             self._begun = True
             self._enter(Stage.LIFT, state.stamp_ns)
-        if self.stage is Stage.RUN and self._check.update(seen):
-            self._finish(seen, "success")
+        if self.stage is Stage.RUN:
+            done = "success" if self._check.update(seen) else ""
+            if outcome := self._judged or done:
+                self._finish(seen, outcome)
         if state.stamp_ns % self._every_ns == 0:
             self._decide(state, seen, act)
         return self.control.tick(state)
@@ -154,6 +166,7 @@ class Episodes:
         near = float(np.abs(seen.tool - self._start).max()) < _NEAR_M
         if near and self.may_run and state.stamp_ns >= self._trusted_ns:
             self._check.reset()
+            self._judged = ""
             self._count, self._began_ns = 0, state.stamp_ns
             self._enter(Stage.RUN, state.stamp_ns)
         else:
@@ -173,13 +186,15 @@ class Episodes:
         self._pending = (seen, self.control.act(action, state), label)
 
     def _finish(self, seen: Observation, outcome: str) -> None:
-        if outcome == "success":
-            self._close(seen, terminal=True)
+        if outcome != "time limit":
+            self._close(seen, reward=float(outcome == "success"), terminal=True)
         self._outcome = outcome
         self.number += 1
         self._enter(Stage.LIFT, seen.stamp_ns)
 
-    def _close(self, seen: Observation, terminal: bool = False, truncated: bool = False) -> None:
+    def _close(
+        self, seen: Observation, reward: float = 0.0, terminal: bool = False, truncated: bool = False
+    ) -> None:
         """The action before has led here."""
         if self._pending is None:
             return
@@ -193,7 +208,7 @@ class Episodes:
                 before.vector(),
                 action,
                 label,
-                float(terminal),
+                reward,
                 seen.vector(),
                 terminal,
                 truncated,

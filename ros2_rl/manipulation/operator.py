@@ -60,13 +60,13 @@ class ScriptedOperator:
     def watch(self, seen: Observation) -> Intent:
         """What it wants, now that the arm is at work and this is seen; called once an action."""
         requests = self._requests(seen)
-        return Intent(self._velocity(seen) if self.driving else None, requests)
+        return Intent(self._velocity(seen) if self.driving else None, requests=requests)
 
     def rest(self) -> Intent:
         """What it wants while the arm goes back to its start: nobody need drive that."""
         if self.driving and not self.character.always:
             self.driving = False
-            return Intent(None, ["give_back"])
+            return Intent(requests=["give_back"])
         return Intent()
 
     def _requests(self, seen: Observation) -> list[str]:

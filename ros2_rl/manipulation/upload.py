@@ -11,7 +11,7 @@ import numpy as np
 from ros2_rl.manipulation.episode import Note, Stage, Transition
 from ros2_rl.robots import NS_PER_S
 
-OUTCOMES = ("success", "time limit")
+OUTCOMES = ("success", "time limit", "failure")
 _LABELS = ("policy", "human")
 _ARRAYS = ("obs", "action", "reward", "next_obs")
 _FLAGS = ("terminal", "truncated")

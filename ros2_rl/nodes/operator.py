@@ -97,7 +97,7 @@ class Operator(Node):
             intent = Intent() if self._trial else self._operator.watch(seen)
             # Whoever has given back drives until the supervisor has announced it: every sight is answered.
             still = np.zeros(3) if intent.velocity is None else intent.velocity
-            self._follow(Intent(still, intent.requests))
+            self._follow(Intent(still, requests=intent.requests))
 
     # ---- what goes out
 

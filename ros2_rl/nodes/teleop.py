@@ -24,11 +24,11 @@ from ros2_rl.nodes._main import run
 from ros2_rl.nodes.asking import Asking
 from ros2_rl.nodes.conversions import reliable
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.robots import load_robot
 from ros2_rl.teleop.config import REQUESTS, KeyboardConfig, PadConfig, load_teleop
 from ros2_rl.teleop.intent import Intent, Keyboard, Pad
 
 _PERIOD_S = 0.05
-_HELP = "w/s forward, q/e sideways, a/d turn; t take over, g give back, y/n/x judge, space stops, Ctrl-C ends"
 
 
 class Teleop(Node):
@@ -36,9 +36,13 @@ class Teleop(Node):
 
     def __init__(self) -> None:
         super().__init__("teleop")
-        text = "mapping, as in config/teleop: pad, go2_remote or keyboard"
-        self.declare_parameter("device", "pad", ParameterDescriptor(description=text, read_only=True))
+        for name, default, text in (
+            ("device", "pad", "mapping, a file in config/teleop: pad, keyboard, arm_pad, ..."),
+            ("robot", "go2", "robot in config/robots in whose axes the velocities are"),
+        ):
+            self.declare_parameter(name, default, ParameterDescriptor(description=text, read_only=True))
         config = load_teleop(self.get_parameter("device").value)
+        self._frame = load_robot(self.get_parameter("robot").value).base_link
         self._pad = Pad(config) if isinstance(config, PadConfig) else None
         self._keys = _Terminal(config) if isinstance(config, KeyboardConfig) else None
         self._asking = Asking(self, self._answered)
@@ -69,8 +73,10 @@ class Teleop(Node):
         if intent.velocity is not None:
             msg = TwistStamped()
             msg.header.stamp = self.get_clock().now().to_msg()
-            msg.header.frame_id = "base_link"
-            msg.twist.linear.x, msg.twist.linear.y, msg.twist.angular.z = intent.velocity.tolist()
+            msg.header.frame_id = self._frame
+            linear, angular = msg.twist.linear, msg.twist.angular
+            linear.x, linear.y, linear.z = intent.velocity.tolist()
+            angular.z = float(intent.yaw_rate)
             self._pub_command.publish(msg)
             self._sent += 1
         for request in intent.requests:
@@ -101,7 +107,7 @@ class _Terminal:
         self._keyboard = Keyboard(config)
         self._before: list[Any] = termios.tcgetattr(sys.stdin)
         tty.setcbreak(sys.stdin)
-        print(_HELP, flush=True)
+        print(config.help, flush=True)
 
     def read(self, now_s: float) -> Intent:
         """Take what was typed since the last call."""

@@ -17,6 +17,8 @@ REQUESTS = {
     "stop": "supervisor/estop",
 }
 """What a person can ask for with a button, and the service (std_srvs/Trigger) that does it."""
+VELOCITIES = ("vx", "vy", "vz", "wz")
+"""What axes and keys can mean: m/s along x, y and z, and rad/s about z."""
 Request = Literal["take_over", "give_back", "success", "failure", "not_good", "stop"]
 
 
@@ -32,14 +34,21 @@ class Axis(_Settings):
 
 
 class PadConfig(_Settings):
-    """A gamepad or a remote that comes as sensor_msgs/Joy."""
+    """A gamepad or a remote that comes as sensor_msgs/Joy; an arm's tool has vz, a body with legs has wz."""
 
     vx: Axis
     vy: Axis
-    wz: Axis
+    vz: Axis | None = None
+    wz: Axis | None = None
     deadzone: float = Field(0.08, ge=0, lt=1, description="share of full deflection that counts as zero")
     deadman: int = Field(ge=0, le=63, description="button that must be held for velocities")
     buttons: dict[Request, Annotated[int, Field(ge=0, le=63)]]
+
+    @property
+    def axes(self) -> dict[str, Axis]:
+        """Those that mean a velocity, by its name."""
+        named = {name: getattr(self, name) for name in VELOCITIES}
+        return {name: axis for name, axis in named.items() if axis is not None}
 
     @model_validator(mode="after")
     def _one_meaning_each(self) -> "PadConfig":
@@ -60,17 +69,31 @@ class Keys(_Settings):
 
 
 class KeyboardConfig(_Settings):
-    """A terminal's keyboard."""
+    """A terminal's keyboard; an arm's tool has vz, a body with legs has wz."""
 
     vx: Keys
     vy: Keys
-    wz: Keys
+    vz: Keys | None = None
+    wz: Keys | None = None
     hold_s: float = Field(0.6, gt=0, le=2, description="a key counts as held for this long, s")
     keys: dict[Request, Annotated[str, Field(min_length=1, max_length=1)]]
 
+    @property
+    def pairs(self) -> dict[str, Keys]:
+        """Those that mean a velocity, by its name."""
+        named = {name: getattr(self, name) for name in VELOCITIES}
+        return {name: pair for name, pair in named.items() if pair is not None}
+
+    @property
+    def help(self) -> str:
+        """Which key does what, in a line."""
+        moves = [f"{pair.more}/{pair.less} {name}" for name, pair in self.pairs.items()]
+        asks = [f"{'space' if k == ' ' else k} {name.replace('_', ' ')}" for name, k in self.keys.items()]
+        return ", ".join(moves) + "; " + ", ".join(asks) + "; Ctrl-C ends"
+
     @model_validator(mode="after")
     def _one_meaning_each(self) -> "KeyboardConfig":
-        used = [key for pair in (self.vx, self.vy, self.wz) for key in (pair.more, pair.less)]
+        used = [key for pair in self.pairs.values() for key in (pair.more, pair.less)]
         used += self.keys.values()
         if len(set(used)) < len(used):
             raise ValueError("a key has two meanings")

@@ -4,7 +4,7 @@ A velocity is asked for only while the deadman is held (a pad) or a key repeats 
 button asks once, when it goes down; one that is down when the device is first heard asks nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,10 +14,14 @@ from ros2_rl.teleop.config import KeyboardConfig, PadConfig
 
 @dataclass
 class Intent:
-    """Velocity (vx, vy, yaw rate), m/s and rad/s, or None where none is asked for; and requests."""
+    """What is asked for just now."""
 
     velocity: np.ndarray | None = None
+    """Along x, y and z, (3,), m/s; None: none is asked for."""
+    yaw_rate: float = 0.0
+    """About z, rad/s."""
     requests: list[str] = field(default_factory=list)
+    """Names of config.REQUESTS."""
 
 
 class Pad:
@@ -46,9 +50,12 @@ class Pad:
         pressed = self._pressed(buttons, now_s, first)
         self.fault = self._device_fault(axes, buttons, now_s)
         if self.fault:
-            return Intent(None, [name for name in pressed if name == "stop"])
-        held = bool(buttons[self._config.deadman])
-        return Intent(self._velocity(axes) if held else None, pressed)
+            return Intent(requests=[name for name in pressed if name == "stop"])
+        if not buttons[self._config.deadman]:
+            return Intent(requests=pressed)
+        wanted = self._config.axes
+        asked = {n: _beyond(axes[a.axis], self._config.deadzone) * a.full for n, a in wanted.items()}
+        return _moving(asked, pressed)
 
     def look(self, now_s: float) -> str:
         """The fault as of now: a device that has fallen silent is lost."""
@@ -58,7 +65,7 @@ class Pad:
 
     def _check(self, axes: Sequence[float], buttons: Sequence[int]) -> str:
         cfg = self._config
-        axis = max(cfg.vx.axis, cfg.vy.axis, cfg.wz.axis)
+        axis = max(axis.axis for axis in cfg.axes.values())
         button = max(cfg.deadman, *cfg.buttons.values())
         if len(axes) <= axis or len(buttons) <= button:
             return (
@@ -87,12 +94,6 @@ class Pad:
             return f"the pad has sent zeros for {self.DEAD_S:.0f} s with the deadman held; is it switched on?"
         return ""
 
-    def _velocity(self, axes: Sequence[float]) -> np.ndarray:
-        cfg = self._config
-        return np.array(
-            [_beyond(axes[axis.axis], cfg.deadzone) * axis.full for axis in (cfg.vx, cfg.vy, cfg.wz)]
-        )
-
 
 class Keyboard:
     """A terminal's keys; :meth:`press` takes them, :meth:`intent` says what they mean now."""
@@ -115,10 +116,15 @@ class Keyboard:
         cfg = self._config
         held = {key for key, at in self._pressed_s.items() if now_s - at <= cfg.hold_s}
         requests, self._requests = self._requests, []
-        pairs = (cfg.vx, cfg.vy, cfg.wz)
-        velocity = [pair.full * ((pair.more in held) - (pair.less in held)) for pair in pairs]
-        moving = any(key in held for pair in pairs for key in (pair.more, pair.less))
-        return Intent(np.array(velocity, dtype=float) if moving else None, requests)
+        if not any(key in held for pair in cfg.pairs.values() for key in (pair.more, pair.less)):
+            return Intent(requests=requests)
+        asked = {n: p.full * ((p.more in held) - (p.less in held)) for n, p in cfg.pairs.items()}
+        return _moving(asked, requests)
+
+
+def _moving(asked: Mapping[str, float], requests: list[str]) -> Intent:
+    velocity = np.array([asked.get(name, 0.0) for name in ("vx", "vy", "vz")])
+    return Intent(velocity, asked.get("wz", 0.0), requests)
 
 
 def _beyond(value: float, deadzone: float) -> float:

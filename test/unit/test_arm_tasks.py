@@ -78,6 +78,25 @@ def test_who_does_nothing_runs_into_the_time_limit_and_that_is_no_end():
     assert sum(t.reward for t in transitions) == 0.0
 
 
+@pytest.mark.parametrize(("outcome", "reward"), [("success", 1.0), ("failure", 0.0)])
+def test_a_person_ends_an_episode_by_judging_it(outcome, reward):
+    cell, acted = ArmCell("reach", seed=11), []
+    assert "nothing to judge" in cell.episodes.judge(outcome)
+
+    def act(seen: Observation) -> tuple[np.ndarray, str]:
+        acted.append(seen)
+        if len(acted) == 5:
+            assert cell.episodes.judge(outcome) == f"Episode 0 ends as a {outcome}."
+        return np.zeros(3), "policy"
+
+    notes, transitions = cell.run(1, act)
+    assert outcomes(notes) == [outcome]
+    assert [t.terminal for t in transitions] == [False] * 4 + [True]
+    assert [t.reward for t in transitions] == [0.0] * 4 + [reward] and not transitions[-1].truncated
+    notes, _ = cell.run(1, lambda seen: (np.zeros(3), "policy"))
+    assert outcomes(notes) == ["time limit"], "a judgement is of one episode"
+
+
 def test_what_is_stored_is_what_was_executed():
     """An action that the box cuts short is stored as what is left of it."""
     cell = ArmCell("reach", seed=11)
@@ -210,10 +229,12 @@ def test_an_episode_with_a_gap_or_without_success_is_left_out(tmp_path: Path):
     writer = DemoWriter(tmp_path, cell.task)
     for transition in transitions[1:]:
         assert writer.add(transition) is None
-    for transition in transitions[:-1]:
-        writer.add(transition)
-    writer.add(replace(transitions[-1], terminal=False, truncated=True))
-    assert writer.written == 0 and writer.left_out == 2 and not list(tmp_path.iterdir())
+    time_limit = replace(transitions[-1], reward=0.0, terminal=False, truncated=True)
+    failure = replace(transitions[-1], reward=0.0)
+    for last in (time_limit, failure):
+        for transition in (*transitions[:-1], last):
+            writer.add(transition)
+    assert writer.written == 0 and writer.left_out == 3 and not list(tmp_path.iterdir())
 
 
 def test_a_wrong_entry_of_a_task_is_refused_with_its_line():

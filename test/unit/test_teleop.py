@@ -41,7 +41,8 @@ def test_every_mapping_that_is_shipped_can_ask_for_everything(name):
 def test_velocities_only_while_the_deadman_is_held():
     pad = Pad(CONFIG)
     assert pad.update(axes(vx=1.0), buttons(), 0.0).velocity is None
-    np.testing.assert_allclose(pad.update(axes(1.0, -1.0), buttons("deadman"), 0.1).velocity, (1.0, 0, -0.8))
+    intent = pad.update(axes(1.0, -1.0), buttons("deadman"), 0.1)
+    np.testing.assert_allclose((*intent.velocity, intent.yaw_rate), (1.0, 0.0, 0.0, -0.8))
     assert pad.update(axes(vx=1.0), buttons(), 0.2).velocity is None
 
 
@@ -90,6 +91,26 @@ def test_a_pad_that_sends_zeros_or_falls_silent_or_sticks_is_a_named_fault():
     assert stuck.velocity is None and stuck.requests == ["stop"], "stop is heard from a faulty pad, too"
 
 
+def test_the_mappings_of_an_arm_move_its_tool_up_and_do_not_turn_it():
+    config = load_teleop("arm_pad")
+    assert isinstance(config, PadConfig)
+    sent = [0.0] * 8
+    sent[config.axes["vz"].axis], held = 1.0, [int(i == config.deadman) for i in range(12)]
+    intent = Pad(config).update(sent, held, 0.0)
+    np.testing.assert_allclose((*intent.velocity, intent.yaw_rate), (0.0, 0.0, config.vz.full, 0.0))
+    keys = Keyboard(load_teleop("arm_keyboard"))
+    keys.press("f", 0.0)
+    assert keys.intent(0.0).velocity.tolist() == [0.0, 0.0, -0.1]
+
+
+@pytest.mark.parametrize("name", ["keyboard", "arm_keyboard"])
+def test_the_line_of_help_names_every_key(name):
+    config = load_teleop(name)
+    words = config.help
+    assert all(f"{pair.more}/{pair.less} {axis}" in words for axis, pair in config.pairs.items())
+    assert all(request.replace("_", " ") in words for request in REQUESTS) and "space stop" in words
+
+
 def test_keys_hold_for_a_moment_and_ask_once():
     config = load_teleop("keyboard")
     assert isinstance(config, KeyboardConfig)
@@ -99,7 +120,8 @@ def test_keys_hold_for_a_moment_and_ask_once():
         keys.press(key, 1.0)
     keys.press("t", 1.0)
     intent = keys.intent(1.1)
-    np.testing.assert_allclose(intent.velocity, (config.vx.full, 0.0, -config.wz.full))
+    asked = (*intent.velocity, intent.yaw_rate)
+    np.testing.assert_allclose(asked, (config.vx.full, 0.0, 0.0, -config.wz.full))
     assert intent.requests == ["take_over"]
     after = keys.intent(1.1 + config.hold_s)
     assert after.velocity is None and not after.requests

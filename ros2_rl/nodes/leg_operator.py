@@ -1,0 +1,102 @@
+"""Node ``leg_operator``: a scripted person beside a robot with legs, on a person's topics and services."""
+
+import sys
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+
+from ros2_rl.cdr import header_stamp
+from ros2_rl.learning.phase import IDLE, TRAIN
+from ros2_rl.nodes._main import run
+from ros2_rl.nodes.asking import Asking
+from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.phases import follow_phases
+from ros2_rl.policy.schedule import DriverSchedule
+from ros2_rl.robots import load_robot
+from ros2_rl.tasks import load_task
+from ros2_rl.tasks.clock import STEP_NS
+from ros2_rl.tasks.practice import PhaseSchedule
+from ros2_rl.teleop.config import REQUESTS
+from ros2_rl.teleop.intent import Intent
+from ros2_rl.teleop.scripted import ScriptedDriver
+
+
+class LegOperator(Node):
+    """Publishes ``teleop/cmd_vel`` and asks for what a person asks for."""
+
+    def __init__(self) -> None:
+        super().__init__("leg_operator")
+        seeds = [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]
+        for name, default, text, span in (
+            ("robot", "go2", "robot in config/robots", []),
+            ("task", "trot", "task whose velocities are asked for, in config/tasks", []),
+            ("seed", 0, "seed of what it asks for", seeds),
+        ):
+            descriptor = ParameterDescriptor(description=text, integer_range=span, read_only=True)
+            self.declare_parameter(name, default, descriptor)
+        value = {name: self.get_parameter(name).value for name in ("robot", "task", "seed")}
+        self._person = ScriptedDriver(load_task(value["task"]).command_ranges, value["seed"])
+        self._frame = load_robot(value["robot"]).base_link
+        self._phases, self._driver = PhaseSchedule(IDLE), DriverSchedule()
+        self._stamp_ns, self._overrides = 0, 0
+        self._asking = Asking(self, self._answered)
+        self._commands = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        follow_phases(self, lambda: self._stamp_ns, self._phases.announce)
+        self.create_subscription(
+            DiagnosticStatus, "supervisor/state", self._on_supervisor, reliable(100, True)
+        )
+        self.create_subscription(Odometry, "odom", self._on_odom, qos_profile_sensor_data, raw=True)
+        self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _on_supervisor(self, msg: DiagnosticStatus) -> None:
+        values = status_values(msg)
+        self._overrides = int(values.get("overrides", 0))
+        self._driver.announce(int(values.get("human_from_ns", 0)), int(values.get("human_until_ns", 0)))
+
+    def _on_odom(self, raw: bytes) -> None:
+        stamp_ns = header_stamp(raw)
+        if stamp_ns % STEP_NS or stamp_ns <= self._stamp_ns:
+            return
+        self._stamp_ns = stamp_ns
+        trains, driving = self._phases.at(stamp_ns).name == TRAIN, self._driver.at(stamp_ns)
+        self._follow(self._person.watch(stamp_ns, trains, driving, self._overrides))
+
+    def _follow(self, intent: Intent) -> None:
+        if intent.velocity is not None:
+            msg = TwistStamped()
+            msg.header.stamp, msg.header.frame_id = to_time(self._stamp_ns), self._frame
+            linear = msg.twist.linear
+            linear.x, linear.y, linear.z = np.asarray(intent.velocity).tolist()
+            msg.twist.angular.z = intent.yaw_rate
+            self._commands.publish(msg)
+        for request in intent.requests:
+            self._asking.ask(REQUESTS[request])
+
+    def _answered(self, service: str, answer: str) -> None:
+        self.get_logger().info(f"{service}: {answer}")
+
+    def _each_second(self) -> None:
+        person = self._person
+        text = "drives" if self._driver.at(self._stamp_ns) else "watches"
+        status = status_msg(
+            "leg_operator", f"scripted: {text}", taken_over=person.taken_over, judged=person.judged
+        )
+        msg = DiagnosticArray(status=[status])
+        msg.header.stamp = to_time(self._stamp_ns)
+        self._diagnostics.publish(msg)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of ``ros2 run ros2_rl leg_operator``."""
+    return run(LegOperator, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
