@@ -11,7 +11,7 @@ from pathlib import Path
 from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction
 
-from ros2_rl.arm_args import ARM_ARGUMENTS, ArmArgs, check_arm_args, is_arm
+from ros2_rl.arm_args import ARM_ARGUMENTS, ArmArgs, check_arm_args, for_legs, is_arm
 from ros2_rl.bringup import (
     arm_simulator,
     checked,
@@ -20,6 +20,7 @@ from ros2_rl.bringup import (
     given,
     node,
     onlookers,
+    recorder,
     robot_nodes,
     transports,
 )
@@ -34,7 +35,7 @@ def start(context: LaunchContext) -> list:
     values = given(context, FINETUNE_ARGUMENTS | ARM_ARGUMENTS, __file__)
     if checked(lambda said: is_arm(said["robot"]), values):
         return start_arm(checked(check_arm_args, values))
-    args = checked(check_finetune_args, {k: v for k, v in values.items() if k not in ARM_ARGUMENTS})
+    args = checked(lambda said: check_finetune_args(for_legs(said)), values)
     nodes = robot_nodes(args, gap_from_start=False, awaited=["learner/phase"])
     simulated = args.hardware != "go2"
     learner = node(
@@ -54,6 +55,8 @@ def start(context: LaunchContext) -> list:
         resume=args.resume,
         replay=args.replay,
     )
+    if args.operator == "scripted":
+        nodes.append(node("leg_operator", args, task=args.task, seed=args.seed))
     return [
         *transports(args),
         *end_together([*nodes, learner], goal=learner),
@@ -66,10 +69,11 @@ def start(context: LaunchContext) -> list:
 def start_arm(args: ArmArgs) -> list:
     """The nodes around an arm."""
     common = {"task": args.task, "seed": args.seed}
+    acting = {**common, "policy": args.policy}
     learner = node(
         "arm_learner",
         args,
-        **common,
+        **acting,
         learner=args.learner,
         minutes=args.minutes,
         episodes=args.episodes,
@@ -88,11 +92,11 @@ def start_arm(args: ArmArgs) -> list:
             lockstep_timeout_s=_PATIENCE_S,
             events_dir=str(Path(args.run_dir) / "supervisor"),
         ),
-        node("arm_executor", args, **common, lockstep=args.lockstep, learning=True),
+        node("arm_executor", args, **acting, lockstep=args.lockstep, learning=True),
     ]
     if args.operator == "scripted":
         nodes.append(node("operator", args, **common))
-    return [*end_together([*nodes, learner], goal=learner), *nodes, learner]
+    return [*end_together([*nodes, learner], goal=learner), *nodes, learner, *recorder(args)]
 
 
 def generate_launch_description() -> LaunchDescription:

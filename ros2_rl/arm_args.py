@@ -11,28 +11,31 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.launch_args import (
     FINETUNE_ARGUMENTS,
     LOG_LEVELS,
+    OPERATORS,
     Table,
     check_headless,
     check_namespace,
     check_params_file,
+    check_record,
     check_run_dir,
     complete,
     earlier_run,
     number,
     one_of,
+    recording,
 )
 from ros2_rl.learning.config import load_arm_learner
+from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.robots import load_robot
 
-OPERATORS = ("none", "person", "scripted")
 ARM_ARGUMENTS: Table = {
-    "operator": ("none", f"arm: who helps: {', '.join(OPERATORS)} (a person on teleop/cmd_vel)"),
     "demos": ("", "arm: folder of demonstrations, or an earlier run_dir; empty: from scratch"),
 }
 _UNDERSTOOD = {
     "robot", "task", "speed", "seed", "headless", "namespace", "params_file", "log_level", "run_dir",
-    "learner", "minutes", "episodes", "resume", *ARM_ARGUMENTS,
+    "learner", "minutes", "episodes", "resume", "policy", "record", "record_mib", "operator",
+    *ARM_ARGUMENTS,
 }  # fmt: skip
 """What means something for an arm; the other arguments must be as they are by default."""
 
@@ -64,11 +67,13 @@ class ArmArgs(ArmRun):
     """Checked arguments of ``finetune.launch.py`` for an arm."""
 
     demos: str
+    policy: str
     learner: str
     minutes: float
     episodes: int
     run_dir: str
     resume: str
+    record_mib: float
 
 
 def check_arm_run(text: Mapping[str, str], operators: tuple[str, ...]) -> dict:
@@ -100,11 +105,28 @@ def is_arm(robot: str) -> bool:
     return bool(load_robot(robot).tool)
 
 
+def for_legs(values: Mapping[str, str]) -> dict[str, str]:
+    """The arguments that a robot with legs has a use for.
+
+    Raises:
+        ConfigError: one was given that only an arm has a use for.
+    """
+    for name, (default, _) in ARM_ARGUMENTS.items():
+        if values.get(name, default) != default:
+            raise ConfigError(f"A robot with legs has no use for {name}; leave it out.")
+    return {name: value for name, value in values.items() if name not in ARM_ARGUMENTS}
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
 def check_arm_args(values: Mapping[str, str]) -> ArmArgs:
     """Check the arguments; what is not in ``values`` has its default.
 
     Raises:
         ConfigError: an unknown argument, one that an arm has no use for, or a value that cannot be.
+        ContractError: a policy that cannot be the base of one for this task.
         RecordError: demonstrations that are of another robot, task or rate, damaged, or not there.
     """
     text = complete(values, table := FINETUNE_ARGUMENTS | ARM_ARGUMENTS)
@@ -117,18 +139,26 @@ def check_arm_args(values: Mapping[str, str]) -> ArmArgs:
             f"The task '{task.name}' is one of the robot {task.robot}; choose robot:={task.robot}."
         )
     load_arm_learner(text["learner"])
-    demos = str(Path(text["demos"]).expanduser().absolute()) if text["demos"] else ""
+    demos, policy = _absolute(text["demos"]), _absolute(text["policy"])
+    if policy:
+        ArmBase(policy, task)
     if demos:
         # It loads torch, which a launch can do without.
         from ros2_rl.learning.arm_tuning import shown
 
         shown(Path(demos), task)
+    common = check_arm_run(text, OPERATORS) | recording(text)
+    minutes = number("minutes", text["minutes"], 0.1, 10_000)
+    episodes = round(number("episodes", text["episodes"], 1, 1000))
+    resume, run_dir = earlier_run(text["resume"]), check_run_dir(text["run_dir"])
+    check_record(common, run_dir, minutes)
     return ArmArgs(
-        **check_arm_run(text, OPERATORS),
+        **common,
         demos=demos,
+        policy=policy,
         learner=text["learner"],
-        minutes=number("minutes", text["minutes"], 0.1, 10_000),
-        episodes=round(number("episodes", text["episodes"], 1, 1000)),
-        run_dir=check_run_dir(text["run_dir"]),
-        resume=earlier_run(text["resume"]),
+        minutes=minutes,
+        episodes=episodes,
+        run_dir=run_dir,
+        resume=resume,
     )

@@ -14,7 +14,7 @@ from launch.event_handlers import OnProcessExit
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from ros2_rl.arm_args import ArmRun
+from ros2_rl.arm_args import ArmArgs, ArmRun
 from ros2_rl.errors import ConfigError, Ros2RlError
 from ros2_rl.launch_args import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ, SimArgs, Table
 from ros2_rl.paths import share_path
@@ -159,6 +159,7 @@ def _robot(args: SimArgs, awaited: list[str], gap_from_start: bool) -> list[Node
 
 def arm_simulator(args: ArmRun, awaited: Iterable[str], **parameters: Any) -> Node:
     """The simulated arm; robot time begins when each of the topics ``awaited`` has a publisher."""
+    awaited = [*awaited, *(["recorder/state"] if args.record != "false" else [])]
     return node(
         "sim_bridge",
         args,
@@ -168,7 +169,7 @@ def arm_simulator(args: ArmRun, awaited: Iterable[str], **parameters: Any) -> No
         lockstep=args.lockstep,
         headless=args.headless,
         state_rate_hz=100.0,
-        wait_for_topics=list(awaited),
+        wait_for_topics=awaited,
         **parameters,
     )
 
@@ -180,23 +181,26 @@ def onlookers(args: SimArgs) -> list[Action]:
         found.append(node("console", args, host=args.console_host, port=args.console_port, gap=args.gap))
     if args.foxglove:
         found.append(node("foxglove_view", args, host=args.foxglove_host, port=args.foxglove_port))
-    if args.record != "false":
-        recorder = node(
-            "recorder",
-            args,
-            lockstep=args.lockstep,
-            folder=str(Path(args.run_dir) / ("bag" if args.record == "true" else "events")),
-            mode="all" if args.record == "true" else "events",
-            max_mib=args.record_mib,
-            task=args.task,
-            policy=args.policy,
-            arguments=json.dumps(asdict(args)),
-        )
-        found += [
-            RegisterEventHandler(OnProcessExit(target_action=recorder, on_exit=_recorder_ended)),
-            recorder,
-        ]
-    return found
+    return found + recorder(args)
+
+
+def recorder(args: SimArgs | ArmArgs) -> list[Action]:
+    """What keeps the run, if it is to be kept."""
+    if args.record == "false":
+        return []
+    recording = node(
+        "recorder",
+        args,
+        lockstep=args.lockstep,
+        folder=str(Path(args.run_dir) / ("bag" if args.record == "true" else "events")),
+        mode="all" if args.record == "true" else "events",
+        max_mib=args.record_mib,
+        task=args.task,
+        policy=args.policy,
+        arguments=json.dumps(asdict(args)),
+    )
+    ended = OnProcessExit(target_action=recording, on_exit=_recorder_ended)
+    return [RegisterEventHandler(ended), recording]
 
 
 def _recorder_ended(event: Any, context: LaunchContext) -> None:

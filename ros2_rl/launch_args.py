@@ -27,6 +27,7 @@ from ros2_rl.unitree.interface import check_interface
 
 HARDWARE = ("sim", "go2_sim", "go2")
 """A simulator, a simulated Go2 behind Unitree's own protocol, a Go2."""
+OPERATORS = ("none", "person", "scripted")
 RECORD = ("true", "false", "events")
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 STATE_RATE_HZ = 200.0
@@ -76,6 +77,10 @@ FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "minutes": ("75", "budget of training, minutes of robot time"),
     "episodes": ("16", "episodes of the evaluations before and after"),
     "resume": ("", "run_dir of an earlier run to go on from; empty: start anew"),
+    "operator": (
+        "none",
+        f"who helps: {', '.join(OPERATORS)} (a person by teleop; a scripted one helps a simulated robot)",
+    ),
     "replay": ("", "run_dir of an earlier run whose experience learner:=offpolicy mixes in; empty: none"),
 }
 
@@ -124,6 +129,7 @@ class FinetuneArgs(SimArgs):
     episodes: int
     resume: str
     replay: str
+    operator: str
 
 
 def check_sim_args(values: Mapping[str, str]) -> SimArgs:
@@ -135,7 +141,7 @@ def check_sim_args(values: Mapping[str, str]) -> SimArgs:
     text = complete(values, SIM_ARGUMENTS)
     common = _common(text)
     run_dir = check_run_dir(text["run_dir"])
-    _check_record(common, run_dir, 0.0)
+    check_record(common, run_dir, 0.0)
     return SimArgs(**common, run_dir=run_dir)
 
 
@@ -149,11 +155,14 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     common = _common(text)
     policy = OnnxPolicy(Path(common["policy"] or load_task(common["task"]).policy_path))
     load_learner(text["learner"]).check_rank(layer.weight.shape for layer in linear_layers(policy.model))
+    operator = one_of("operator", text["operator"], OPERATORS)
+    if operator == "scripted" and common["hardware"] == "go2":
+        raise ConfigError("A scripted person may not drive a real robot; use operator:=person with teleop.")
     minutes = number("minutes", text["minutes"], 0.1, 10_000)
     episodes = round(number("episodes", text["episodes"], 1, 1000))
     resume, replay = earlier_run(text["resume"]), _earlier_replay(text["replay"])
     run_dir = check_run_dir(text["run_dir"])
-    _check_record(common, run_dir, minutes + 3 * episodes * _EXAM_MINUTES)
+    check_record(common, run_dir, minutes + 3 * episodes * _EXAM_MINUTES)
     return FinetuneArgs(
         **common,
         run_dir=run_dir,
@@ -162,6 +171,7 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
         episodes=episodes,
         resume=resume,
         replay=replay,
+        operator=operator,
     )
 
 
@@ -190,8 +200,7 @@ def _common(text: Mapping[str, str]) -> dict:
         "params_file": check_params_file(text["params_file"]),
         "use_sim_time": yes("use_sim_time", text["use_sim_time"]) and text["hardware"] == "sim",
         "log_level": one_of("log_level", text["log_level"], LOG_LEVELS),
-        "record": one_of("way of recording", text["record"].lower(), RECORD),
-        "record_mib": number("record_mib", text["record_mib"], 1, 1e7),
+        **recording(text),
         "console": yes("console", text["console"]),
         "console_host": text["console_host"],
         "console_port": int(number("console_port", text["console_port"], 1, 65535, whole=True)),
@@ -339,7 +348,15 @@ def check_run_dir(text: str) -> str:
     return str(path)
 
 
-def _check_record(common: Mapping[str, Any], run_dir: str, minutes: float) -> None:
+def recording(text: Mapping[str, str]) -> dict[str, Any]:
+    """Whether a run is recorded, and how large its record may become."""
+    return {
+        "record": one_of("way of recording", text["record"].lower(), RECORD),
+        "record_mib": number("record_mib", text["record_mib"], 1, 1e7),
+    }
+
+
+def check_record(common: Mapping[str, Any], run_dir: str, minutes: float) -> None:
     """Refuse a record for which there is no room; ``minutes``: robot time that is known to come."""
     if common["record"] == "false":
         return

@@ -8,6 +8,7 @@ with status 0.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,11 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension, UInt8MultiArray
+from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.manipulation.active import ActivePolicy
+from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.demos import DemoWriter
 from ros2_rl.manipulation.episode import Episodes, Note, Stage, Transition
 from ros2_rl.manipulation.observation import Observation
@@ -54,7 +57,9 @@ class ArmExecutor(Node):
             raise ConfigError(f"The task '{task.name}' is one of the robot {task.robot}; choose it.")
         low, high = np.array(box.low), np.array(box.high)
         self._episodes = Episodes(robot, self._task, low, high, self._value("seed"), STEP_NS / 1e9)
-        self._learning, self._active = self._value("learning"), ActivePolicy(self._task, self._value("seed"))
+        base = ArmBase(self._value("policy"), self._task) if self._value("policy") else None
+        self._learning = self._value("learning")
+        self._active = ActivePolicy(self._task, self._value("seed"), base)
         self._uploads = Uploads()
         folder = self._value("demos_dir")
         self._demos = DemoWriter(Path(folder), self._task) if folder else None
@@ -77,6 +82,8 @@ class ArmExecutor(Node):
             DiagnosticStatus, "supervisor/state", self._on_supervisor, reliable(100, latched=True)
         )
         self.create_subscription(TwistStamped, "teleop/cmd_vel", self._on_velocity, reliable(1))
+        for kind in ("success", "failure", "not_good"):
+            self.create_service(Trigger, f"learner/judge_{kind}", partial(self._judge, kind))
         self._input = ArmInput(self, robot, self._task, STEP_NS, self._on_input)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -86,6 +93,7 @@ class ArmExecutor(Node):
             ("robot", "arm", "robot in config/robots", []),
             ("task", "reach", "task of that robot in config/tasks", []),
             ("seed", 0, "seed of where the tool begins", []),
+            ("policy", "", "ONNX policy whose actions the learner's changes; empty: there is none", []),
             ("learning", False, "act by the learner's policy, and tell it every step", []),
             ("lockstep", False, "wait for the velocity of a person who drives, at every action", []),
             ("demos_dir", "", "folder for demonstrations; empty: none are kept", []),
@@ -158,6 +166,14 @@ class ArmExecutor(Node):
         for note in notes:
             self._tell(note)
 
+    def _judge(self, kind: str, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = kind != "not_good" and self._episodes.stage is Stage.RUN
+        if kind == "not_good":
+            response.message = "An arm's episode is judged as a whole: a success or a failure."
+        else:
+            response.message = self._episodes.judge(kind)
+        return response
+
     def _act(self, seen: Observation) -> tuple[np.ndarray, str]:
         if not self._driver.at(seen.stamp_ns):
             return self._active.act(seen.vector(), seen.stamp_ns), "policy"
@@ -209,6 +225,7 @@ class ArmExecutor(Node):
             missed=self._input.missed,
             success=counted.get("success", 0),
             time_limit=counted.get("time limit", 0),
+            failure=counted.get("failure", 0),
         )
         msg = DiagnosticArray(status=[status])
         msg.header.stamp = to_time(self._stamp_ns)

@@ -17,6 +17,7 @@ from std_msgs.msg import Float32MultiArray, UInt8MultiArray
 from ros2_rl.learning.arm_tuning import ArmTuning
 from ros2_rl.learning.config import load_arm_learner
 from ros2_rl.learning.run_log import RunLog
+from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.practice import PracticeConfig, Told
 from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.manipulation.upload import EpisodeEnd, unpack
@@ -47,7 +48,9 @@ class ArmLearner(Node):
         session = PracticeConfig(value("minutes"), value("episodes"), value("episodes"))
         demos = Path(value("demos")) if value("demos") else None
         task = load_arm_task(value("task"))
-        self._tuning = ArmTuning(session, load_arm_learner(value("learner")), task, demos, value("seed"))
+        base = ArmBase(value("policy"), task) if value("policy") else None
+        config = load_arm_learner(value("learner"))
+        self._tuning = ArmTuning(session, config, task, demos, value("seed"), base)
         if value("resume"):
             for note in self._tuning.resume(Path(value("resume"))):
                 self.get_logger().warning(note)
@@ -100,6 +103,7 @@ class ArmLearner(Node):
             ("minutes", 60.0, "practice, robot minutes, resets included", {"floating_point_range": minutes}),
             ("episodes", 16, "trials before and after", {"integer_range": counts}),
             ("seed", 1, "seed of the run", {"integer_range": seeds}),
+            ("policy", "", "ONNX policy whose actions are changed within a bound; empty: there is none", {}),
             ("demos", "", "folder of demonstrations, or of an earlier run; empty: from scratch", {}),
             ("resume", "", "run_dir of an earlier run to go on from; empty: start anew", {}),
             ("run_dir", "", "folder of the run; empty: runs/<time>", {}),
@@ -113,6 +117,8 @@ class ArmLearner(Node):
     # ---- what comes in
 
     def _on_step(self, msg: Float32MultiArray) -> None:
+        if self.finished:
+            return  # what the arm still does until it has heard of the end is of no run
         try:
             item = unpack(msg.data, [(dim.label, dim.size) for dim in msg.layout.dim])
         except ValueError as error:

@@ -8,9 +8,12 @@ import pytest
 
 from ros2_rl.learning.arm_tuning import ArmTuning
 from ros2_rl.learning.config import load_arm_learner
+from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.demos import DemoWriter, load_demos
 from ros2_rl.manipulation.operator import Character, ScriptedOperator
 from ros2_rl.manipulation.practice import PracticeConfig
+from ros2_rl.manipulation.task import load_arm_task
+from ros2_rl.recording.reader import Bag
 from ros2_rl.sim.arm_loop import ArmCell
 from ros2_rl.sim.arm_session import demonstrate, practise
 
@@ -40,7 +43,7 @@ def test_the_launch_file_runs_a_session_with_a_scripted_person(tmp_path: Path):
     run_dir = tmp_path / "run"
     words = (
         "robot:=arm", "task:=reach", "learner:=rlpd", "operator:=scripted", "minutes:=0.2", "episodes:=1",
-        f"run_dir:={run_dir}",
+        "record:=true", f"run_dir:={run_dir}",
     )  # fmt: skip
     launch = Path(__file__).resolve().parents[2] / "launch/finetune.launch.py"
     done = subprocess.run(
@@ -52,5 +55,16 @@ def test_the_launch_file_runs_a_session_with_a_scripted_person(tmp_path: Path):
     assert summary["zero_shot_trials"] == summary["final_trials"] == 1
     assert summary["robot_minutes"] >= 0.2 and summary["intervention_rate"] > 0.0
     assert summary["version"] == summary["episode"] + 3  # one for each episode, and those before and after
-    for name in ("policy.safetensors", "shown.safetensors", "online.safetensors", "curve.json"):
+    for name in (
+        "policy.safetensors",
+        "policy.onnx",
+        "shown.safetensors",
+        "online.safetensors",
+        "curve.json",
+    ):
         assert (run_dir / name).is_file()
+    ArmBase(run_dir / "policy.onnx", load_arm_task("reach"))  # a later run may begin with it
+    bag = Bag(run_dir / "bag")
+    assert not bag.damage and json.loads(bag.notes["recorder"]["lost_by_topic"]) == {}
+    assert bag.counts["/joint_states"] == bag.counts["/scene/goal"] > 1000
+    assert bag.counts["/policy/adapter"] == summary["version"] and bag.counts["/task/episode"] > 3
