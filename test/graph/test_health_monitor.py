@@ -27,7 +27,8 @@ def test_a_loop_below_its_rate_is_a_warning_with_the_figure():
 
     rig.wait(walk, "a warning")
     _, text, values = rig.diagnostics
-    assert text.startswith("practising; runs at 2") and text.endswith("Hz, below 45")
+    # 25 Hz are sent; on a busy machine some of it gets lost.
+    assert text == f"practising; runs at {values['loop_rate_hz']} Hz, below 45"
     assert 0.0 < float(values["loop_rate_hz"]) <= 25.0 and float(values["execution_ms_p99"]) > 0.0
     close(rig)
 
