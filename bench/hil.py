@@ -30,7 +30,7 @@ from ros2_rl.sim.arm_session import demonstrate, practise, tried
 METHODS = ("bc", "rlpd", "hil")
 _SHOWN, _LOOKS, _TRIALS = 1000, 2000, 3000
 """Added to a seed: of the tables that the demonstrations, the looks and the final trials are made on."""
-_LOOK_TRIALS, _GOOD = 20, 0.8
+_GOOD = 0.8
 MARKS = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 60)
 """Robot minutes at which the policy is looked at."""
 
@@ -67,8 +67,9 @@ class Result:
 class Bench:
     """One task with its demonstrations, trial by trial and method by method."""
 
-    def __init__(self, task: str, minutes: float, demos: int, trials: int, verbose: bool):
-        self.task, self.minutes, self.demos, self.trials = task, minutes, demos, trials
+    def __init__(self, task: str, minutes: float, demos: int, trials: int, looks: int, verbose: bool):
+        self.task, self.minutes, self.demos = task, minutes, demos
+        self.trials, self.looks = trials, looks
         self._verbose = verbose
 
     def run(self, method: str, seed: int) -> Result:
@@ -76,7 +77,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             self._show(Path(folder), seed)
             tuning = self._tuning(Path(folder), seed)
-        looks = {0.0: self._success(tuning.policy(), seed + _LOOKS, _LOOK_TRIALS)[0]}
+        looks = {0.0: self._success(tuning.policy(), seed + _LOOKS, self.looks)[0]}
         if method != "bc":
             self._practise(tuning, method, seed, looks)
         practice = tuning.practice
@@ -101,7 +102,7 @@ class Bench:
             minutes = report.values["robot_minutes"]
             due = [mark for mark in MARKS if mark <= minutes and mark not in looks]
             if due:
-                looks[due[-1]] = self._success(tuning.newest, seed + _LOOKS, _LOOK_TRIALS)[0]
+                looks[due[-1]] = self._success(tuning.newest, seed + _LOOKS, self.looks)[0]
             if due and self._verbose:
                 figures = "  ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in report.values.items())
                 print(f"  {method} {seed}: look {looks[due[-1]]:.2f}  {figures}", flush=True)
@@ -165,7 +166,7 @@ def flat(results: dict[str, list[Result]], seeds: list[int]) -> dict[str, float 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="reach, one seed, 3 robot minutes, 50 trials")
+    parser.add_argument("--quick", action="store_true", help="reach, one seed, 3 robot minutes, 20 trials")
     parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--task", default="peg", help="task of the arm, as in config/tasks")
@@ -175,9 +176,9 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="a line for each look")
     args = parser.parse_args()
     if args.quick:
-        bench, seeds = Bench("reach", 3.0, 1, 50, args.verbose), args.seeds[:1]
+        bench, seeds = Bench("reach", 3.0, 1, 20, 10, args.verbose), args.seeds[:1]
     else:
-        bench, seeds = Bench(args.task, args.minutes, args.demos, args.trials, args.verbose), args.seeds
+        bench, seeds = Bench(args.task, args.minutes, args.demos, args.trials, 20, args.verbose), args.seeds
     print(f"{bench.task}, {bench.demos} demonstrations, {bench.minutes:g} robot minutes, scripted operator")
     results: dict[str, list[Result]] = {method: [] for method in METHODS}
     for seed in seeds:
