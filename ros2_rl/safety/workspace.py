@@ -12,6 +12,10 @@ _HALVINGS = 5
 """A step that leaves the box is cut to within 3 % of what would be allowed of it."""
 
 
+_SLACK_M = 0.001
+"""So far outside counts as inside: the joints' way back from the very edge bends outwards a little, m."""
+
+
 class WorkspaceFence:
     """Cuts joint commands short before the tool would leave its box, or a joint come too low.
 
@@ -38,7 +42,8 @@ class WorkspaceFence:
             command: what is wanted; finite.
             q_before: position targets of the command before, (J,), rad.
         """
-        allowed, gains, zero = self.outside(q_before), self._gains[command.gains], np.zeros(command.q.size)
+        allowed = max(self.outside(q_before), _SLACK_M)
+        gains, zero = self._gains[command.gains], np.zeros(command.q.size)
         if not gains.kp.all():
             return replace(command, dq=zero, tau=zero)  # nothing leads anywhere
         led_to = command.q + (gains.kd * command.dq + command.tau) / gains.kp
