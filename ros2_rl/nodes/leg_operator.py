@@ -2,9 +2,7 @@
 
 import sys
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
@@ -14,15 +12,14 @@ from rclpy.qos import qos_profile_sensor_data
 from ros2_rl.cdr import header_stamp
 from ros2_rl.learning.phase import IDLE, TRAIN
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.asking import Asking
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.person_topics import PersonTopics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.policy.schedule import DriverSchedule
 from ros2_rl.robots import load_robot
 from ros2_rl.tasks import load_task
 from ros2_rl.tasks.clock import STEP_NS
 from ros2_rl.tasks.practice import PhaseSchedule
-from ros2_rl.teleop.config import REQUESTS
 from ros2_rl.teleop.intent import Intent
 from ros2_rl.teleop.scripted import ScriptedDriver
 
@@ -42,11 +39,9 @@ class LegOperator(Node):
             self.declare_parameter(name, default, descriptor)
         value = {name: self.get_parameter(name).value for name in ("robot", "task", "seed")}
         self._person = ScriptedDriver(load_task(value["task"]).command_ranges, value["seed"])
-        self._frame = load_robot(value["robot"]).base_link
         self._phases, self._driver = PhaseSchedule(IDLE), DriverSchedule()
         self._stamp_ns, self._overrides = 0, 0
-        self._asking = Asking(self, self._answered)
-        self._commands = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
+        self._hands = PersonTopics(self, load_robot(value["robot"]).base_link)
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         follow_phases(self, lambda: self._stamp_ns, self._phases.announce)
         self.create_subscription(
@@ -69,18 +64,7 @@ class LegOperator(Node):
         self._follow(self._person.watch(stamp_ns, trains, driving, self._overrides))
 
     def _follow(self, intent: Intent) -> None:
-        if intent.velocity is not None:
-            msg = TwistStamped()
-            msg.header.stamp, msg.header.frame_id = to_time(self._stamp_ns), self._frame
-            linear = msg.twist.linear
-            linear.x, linear.y, linear.z = np.asarray(intent.velocity).tolist()
-            msg.twist.angular.z = intent.yaw_rate
-            self._commands.publish(msg)
-        for request in intent.requests:
-            self._asking.ask(REQUESTS[request])
-
-    def _answered(self, service: str, answer: str) -> None:
-        self.get_logger().info(f"{service}: {answer}")
+        self._hands.follow(intent, to_time(self._stamp_ns))
 
     def _each_second(self) -> None:
         person = self._person

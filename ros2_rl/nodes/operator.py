@@ -2,7 +2,6 @@
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import TwistStamped
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -18,11 +17,10 @@ from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_input import ArmInput
 from ros2_rl.nodes.arm_topics import EPISODE
-from ros2_rl.nodes.asking import Asking
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.person_topics import PersonTopics
 from ros2_rl.robots import RobotState, load_robot
 from ros2_rl.tasks.clock import STEP_NS
-from ros2_rl.teleop.config import REQUESTS
 from ros2_rl.teleop.intent import Intent
 
 
@@ -40,13 +38,13 @@ class Operator(Node):
         )
         self._operator = ScriptedOperator(task, self._value("seed"), character)
         self._observer, self._kinematics = Observer(robot), ToolKinematics(robot)
-        self._order, self._frame = JointOrder(robot.joints), robot.base_link
+        self._order = JointOrder(robot.joints)
         self._every_ns = round(task.step_dt * 1e9)
         self._target: np.ndarray | None = None
         self._trial = False
-        self._stage, self._asking = "", Asking(self, self._answered)
+        self._stage = ""
         self._stamp_ns = 0
-        self._commands = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
+        self._hands = PersonTopics(self, robot.base_link)
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
         self.create_subscription(JointState, "policy/targets", self._on_target, reliable(1))
         self.create_subscription(DiagnosticStatus, EPISODE, self._on_episode, reliable(10, latched=True))
@@ -102,16 +100,7 @@ class Operator(Node):
     # ---- what goes out
 
     def _follow(self, intent: Intent) -> None:
-        if intent.velocity is not None:
-            msg = TwistStamped()
-            msg.header.stamp, msg.header.frame_id = to_time(self._stamp_ns), self._frame
-            msg.twist.linear.x, msg.twist.linear.y, msg.twist.linear.z = intent.velocity.tolist()
-            self._commands.publish(msg)
-        for request in intent.requests:
-            self._asking.ask(REQUESTS[request])
-
-    def _answered(self, service: str, answer: str) -> None:
-        self.get_logger().info(f"{service}: {answer}")
+        self._hands.follow(intent, to_time(self._stamp_ns))
 
     def _each_second(self) -> None:
         operator = self._operator

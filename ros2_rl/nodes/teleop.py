@@ -12,7 +12,6 @@ import tty
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import TwistStamped
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -21,11 +20,10 @@ from sensor_msgs.msg import Joy
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.asking import Asking
-from ros2_rl.nodes.conversions import reliable
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.person_topics import PersonTopics
 from ros2_rl.robots import load_robot
-from ros2_rl.teleop.config import REQUESTS, KeyboardConfig, PadConfig, load_teleop
+from ros2_rl.teleop.config import KeyboardConfig, PadConfig, load_teleop
 from ros2_rl.teleop.intent import Intent, Keyboard, Pad
 
 _PERIOD_S = 0.05
@@ -42,12 +40,9 @@ class Teleop(Node):
         ):
             self.declare_parameter(name, default, ParameterDescriptor(description=text, read_only=True))
         config = load_teleop(self.get_parameter("device").value)
-        self._frame = load_robot(self.get_parameter("robot").value).base_link
         self._pad = Pad(config) if isinstance(config, PadConfig) else None
         self._keys = _Terminal(config) if isinstance(config, KeyboardConfig) else None
-        self._asking = Asking(self, self._answered)
-        self._sent = 0
-        self._pub_command = self.create_publisher(TwistStamped, "teleop/cmd_vel", reliable(1))
+        self._hands = PersonTopics(self, load_robot(self.get_parameter("robot").value).base_link)
         self._loop = LoopDiagnostics(self, min_rate_hz=0.5 / _PERIOD_S, max_execution_ms=1e3 * _PERIOD_S)
         if self._pad is not None:
             self.create_subscription(Joy, "joy", self._on_joy, qos_profile_sensor_data)
@@ -70,26 +65,13 @@ class Teleop(Node):
         self._loop.ran(time.monotonic_ns(), time.monotonic() - begin)
 
     def _follow(self, intent: Intent) -> None:
-        if intent.velocity is not None:
-            msg = TwistStamped()
-            msg.header.stamp = self.get_clock().now().to_msg()
-            msg.header.frame_id = self._frame
-            linear, angular = msg.twist.linear, msg.twist.angular
-            linear.x, linear.y, linear.z = intent.velocity.tolist()
-            angular.z = float(intent.yaw_rate)
-            self._pub_command.publish(msg)
-            self._sent += 1
-        for request in intent.requests:
-            self._asking.ask(REQUESTS[request])
-
-    def _answered(self, service: str, answer: str) -> None:
-        self.get_logger().info(f"{service}: {answer}")
+        self._hands.follow(intent, self.get_clock().now().to_msg())
 
     def _each_second(self) -> None:
         fault = self._pad.look(time.monotonic()) if self._pad is not None else ""
         level = DiagnosticStatus.WARN if fault else DiagnosticStatus.OK
         text = fault or "a person can steer"
-        self._loop.tell(self.get_clock().now().nanoseconds, text, level, commands=self._sent)
+        self._loop.tell(self.get_clock().now().nanoseconds, text, level, commands=self._hands.sent)
 
 
 class _Terminal:
