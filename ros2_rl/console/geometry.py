@@ -19,23 +19,29 @@ class Primitive:
     """One shape of a link.
 
     Attributes:
-        name: link and number, unique.
+        path: of the shape in the scene, unique: the frames that carry it, then link and number.
         link: the link it belongs to.
         kind: ``box``, ``cylinder`` (axis z) or ``sphere``.
         size: box: edges x, y, z; cylinder: radius, height; sphere: radius; m.
+        position, quat: place in the frame that carries it, (3,), m, and (4,), wxyz.
     """
 
-    name: str
+    path: str
     link: str
     kind: str
     size: tuple[float, ...]
+    position: np.ndarray
+    quat: np.ndarray
 
 
 class RobotGeometry:
-    """Primitive shapes of a URDF and their poses.
+    """Primitive shapes of a URDF, and the frames of its joints that carry them, each in the one before.
+
+    So a page hears one turn a joint; where every shape is follows from that.
 
     Attributes:
-        primitives: the shapes, in the order of :meth:`poses`.
+        frames: paths of the joints' frames in the scene, in the order of :meth:`poses`.
+        primitives: the shapes.
     """
 
     def __init__(self, urdf: Path, joints: tuple[str, ...]):
@@ -46,27 +52,33 @@ class RobotGeometry:
         """
         try:
             self._model = pin.buildModelFromUrdf(str(urdf))
-            self._shapes = pin.buildGeomFromUrdf(self._model, str(urdf), pin.GeometryType.COLLISION)
+            shapes = pin.buildGeomFromUrdf(self._model, str(urdf), pin.GeometryType.COLLISION)
         except (ValueError, RuntimeError) as error:
             raise ConfigError(f"{urdf} cannot be drawn ({error}); is it a URDF?") from error
         missing = [name for name in joints if not self._model.existJointName(name)]
         if missing:
             raise ConfigError(f"{urdf.name} has no joint {', '.join(missing)}; name joints of this URDF.")
         self._columns = [self._model.joints[self._model.getJointId(name)].idx_q for name in joints]
-        self._data, self._geometry = self._model.createData(), pin.GeometryData(self._shapes)
-        self._drawn = [i for i, o in enumerate(self._shapes.geometryObjects) if _kind(o) in _KINDS]
-        self.primitives = [_primitive(self._model, self._shapes.geometryObjects[i]) for i in self._drawn]
-        self._q = pin.neutral(self._model)
+        self._data, self._q = self._model.createData(), pin.neutral(self._model)
+        paths = [""]
+        for parent, name in zip(list(self._model.parents)[1:], list(self._model.names)[1:], strict=True):
+            paths.append(f"{paths[parent]}/{name}")
+        self.frames = paths[1:]
+        self.primitives = [
+            _primitive(self._model, shape, paths[shape.parentJoint])
+            for shape in shapes.geometryObjects
+            if _kind(shape) in _KINDS
+        ]
 
     def poses(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Positions (P, 3), m, and quaternions (P, 4), wxyz, of the shapes in the base frame.
+        """Positions (F, 3), m, and quaternions (F, 4), wxyz, of the frames, each in the one that carries it.
 
         Args:
             q: joint positions, (J,), rad, in the order of ``joints``.
         """
         self._q[self._columns] = q
-        pin.updateGeometryPlacements(self._model, self._data, self._shapes, self._geometry, self._q)
-        places = np.array([pin.SE3ToXYZQUAT(self._geometry.oMg[i]) for i in self._drawn])
+        pin.forwardKinematics(self._model, self._data, self._q)
+        places = np.array([pin.SE3ToXYZQUAT(place) for place in list(self._data.liMi)[1:]])
         return places[:, :3], places[:, [6, 3, 4, 5]]
 
 
@@ -74,7 +86,7 @@ def _kind(shape: pin.GeometryObject) -> str:
     return type(shape.geometry).__name__
 
 
-def _primitive(model: pin.Model, shape: pin.GeometryObject) -> Primitive:
+def _primitive(model: pin.Model, shape: pin.GeometryObject, frame: str) -> Primitive:
     kind, geometry = _KINDS[_kind(shape)], shape.geometry
     size: tuple[float, ...]
     if kind == "box":
@@ -83,4 +95,5 @@ def _primitive(model: pin.Model, shape: pin.GeometryObject) -> Primitive:
         size = (float(geometry.radius), 2.0 * float(geometry.halfLength))
     else:
         size = (float(geometry.radius),)
-    return Primitive(shape.name, model.frames[shape.parentFrame].name, kind, size)
+    link, place = model.frames[shape.parentFrame].name, pin.SE3ToXYZQUAT(shape.placement)
+    return Primitive(f"{frame}/{shape.name}", link, kind, size, place[:3], place[[6, 3, 4, 5]])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import viser
 
-from ros2_rl.console.geometry import Primitive
+from ros2_rl.console.geometry import Primitive, RobotGeometry
 from ros2_rl.console.plots import Plots
 from ros2_rl.console.view import View
 from ros2_rl.health import LEVELS
@@ -57,11 +57,11 @@ class Knob:
 class Page:
     """Builds the page; :meth:`show` brings it up to date."""
 
-    def __init__(self, client: viser.ClientHandle, primitives: Sequence[Primitive], feet: Sequence[str]):
+    def __init__(self, client: viser.ClientHandle, geometry: RobotGeometry, feet: Sequence[str]):
         self._client, self._feet = client, list(feet)
-        self._scene(primitives)
+        self._scene(geometry)
         self._reports = -1
-        self._texts: dict[str, str] = {}
+        self._shown: np.ndarray | None = None
 
     def build(self, ask: Ask, knobs: Sequence[Knob]) -> None:
         """Add the panel; ``knobs`` is empty where there is no simulator."""
@@ -109,14 +109,15 @@ class Page:
                 )
                 slider.on_update(_turns(ask, knob.name))
 
-    def _scene(self, primitives: Sequence[Primitive]) -> None:
+    def _scene(self, geometry: RobotGeometry) -> None:
         scene = self._client.scene
         scene.set_up_direction("+z")
         self._client.camera.position, self._client.camera.look_at = (0.9, -1.1, 0.55), (0.0, 0.0, 0.2)
         self._floor = scene.add_grid("/floor", 12.0, 12.0, cell_size=0.5, section_size=0.5)
         self._base = scene.add_frame("/robot", show_axes=False)
-        self._shapes = [self._shape(shape) for shape in primitives]
-        self._soles = [i for i, shape in enumerate(primitives) if shape.link in self._feet]
+        self._joints = [scene.add_frame(f"/robot{path}", show_axes=False) for path in geometry.frames]
+        shapes = [(shape.link, self._shape(shape)) for shape in geometry.primitives]
+        self._soles = [handle for link, handle in shapes if link in self._feet]
         self._touching = [False] * len(self._soles)
         segment = np.zeros((1, 2, 3))
         self._arrows = [
@@ -125,13 +126,14 @@ class Page:
         ]
 
     def _shape(self, shape: Primitive) -> Any:
-        scene, name = self._client.scene, f"/robot/{shape.name}"
+        scene, name = self._client.scene, f"/robot{shape.path}"
+        place: dict[str, Any] = {"position": shape.position, "wxyz": shape.quat}
         colour = _FOOT if shape.link in self._feet else _BODY if "base" in shape.link else _LIMB
         if shape.kind == "box":
-            return scene.add_box(name, colour, np.array(shape.size))
+            return scene.add_box(name, colour, np.array(shape.size), **place)
         if shape.kind == "cylinder":
-            return scene.add_cylinder(name, shape.size[0], shape.size[1], colour)
-        return scene.add_icosphere(name, shape.size[0], colour, subdivisions=2)
+            return scene.add_cylinder(name, shape.size[0], shape.size[1], colour, **place)
+        return scene.add_icosphere(name, shape.size[0], colour, subdivisions=2, **place)
 
     # --------------------------------------------------------------- showing
 
@@ -140,7 +142,7 @@ class Page:
 
         Args:
             view: what is to be seen.
-            poses: positions and quaternions of the shapes in the base frame.
+            poses: positions and quaternions of the joints' frames, each in the one that carries it.
             now_s: the console's wall time.
         """
         if self._steer.value:
@@ -159,13 +161,18 @@ class Page:
             self._floor.position = (*(-np.mod(place[:2], 0.5)), 0.0)
             place[:2] = 0.0
         self._base.position, self._base.wxyz = place, view.quat
-        for handle, position, quat in zip(self._shapes, *poses, strict=True):
-            handle.position, handle.wxyz = position, quat
-        for n, index in enumerate(self._soles[: len(view.contacts)]):
+        if self._shown is None:
+            self._shown = np.full_like(poses[0], np.nan)
+        for i in np.flatnonzero((self._shown != poses[0]).any(axis=1)):
+            self._joints[i].position = poses[0][i]
+        self._shown = poses[0]
+        for joint, quat in zip(self._joints, poses[1], strict=True):
+            joint.wxyz = quat
+        for n, sole in enumerate(self._soles[: len(view.contacts)]):
             touching = bool(view.contacts[n] > 0.5)
             if touching != self._touching[n]:
                 self._touching[n] = touching
-                self._shapes[index].color = _TOUCH if touching else _FOOT
+                sole.color = _TOUCH if touching else _FOOT
         tip = np.array((0.0, 0.0, 0.15))
         for handle, velocity in zip(self._arrows, (view.velocity, (*view.command[:2], 0.0)), strict=True):
             handle.points = np.array([[tip, tip + velocity]])

@@ -104,7 +104,7 @@ class ConsoleServer:
         return hmac.compare_digest(token.strip().encode(), self.token.encode())
 
     def _open(self, client: viser.ClientHandle) -> None:
-        page = Page(client, self._geometry.primitives, self._feet)
+        page = Page(client, self._geometry, self._feet)
         page.build(self._ask, self.knobs)
         with self._lock:
             self._pages[client.client_id] = page

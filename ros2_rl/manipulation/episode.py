@@ -23,6 +23,8 @@ _LIFT_M, _NEAR_M = 0.16, 0.004
 """Height at which the tool is clear of everything, and how near a place counts as reached."""
 _LAYOUT_NS = 600_000_000
 """The table is laid out so long after the tool is clear of it, and may be trusted as long after that."""
+_PATIENCE_NS = 15_000_000_000
+"""The way to where an episode begins takes three seconds."""
 
 
 class Stage(StrEnum):
@@ -97,7 +99,7 @@ class Episodes:
         self.may_run = True
         """Whether the next episode may begin; while not, the arm waits at its start."""
         self._outcome, self._judged, self._begun, self._held = "", "", False, True
-        self._trusted_ns = 0
+        self._trusted_ns, self._entered_ns = 0, 0
         self._pending: tuple[Observation, np.ndarray, str] | None = None
 
     def judge(self, outcome: str) -> str:
@@ -109,6 +111,13 @@ class Episodes:
             return "No episode is running, so there is nothing to judge."
         self._judged = outcome
         return f"Episode {self.number} ends as a {outcome}."
+
+    def trouble(self, stamp_ns: int) -> str:
+        """A sentence if the arm has been on its way to its start for too long; else empty."""
+        on_its_way = self._begun and self.may_run and self.stage is not Stage.RUN
+        if not on_its_way or stamp_ns - self._entered_ns < _PATIENCE_NS:
+            return ""
+        return f"does not get on from {self.stage} to episode {self.number}; is something in the arm's way?"
 
     def tick(self, state: RobotState, scene: ScenePoses, active: bool, act: Act) -> JointCommand:
         """The joint targets of a control step.
@@ -143,7 +152,7 @@ class Episodes:
     # ---- stages
 
     def _enter(self, stage: Stage, stamp_ns: int, layout_ns: int = 0) -> None:
-        self.stage = stage
+        self.stage, self._entered_ns = stage, stamp_ns
         self.notes.append(Note(stage, self.number, stamp_ns, self._outcome, layout_ns))
 
     def _decide(self, state: RobotState, seen: Observation, act: Act) -> None:

@@ -214,8 +214,11 @@ class ArmExecutor(Node):
         waits = "" if self._stamp_ns else "waits for joint_states and scene/goal"
         if self._stamp_ns and not self._policy_ready:
             waits = f"waits for the learner's policy of episode {self._episodes.number}"
-        level = DiagnosticStatus.WARN if self._input.missed else DiagnosticStatus.OK
-        text = waits or ("poses were missing" if self._input.missed else f"episode {self._episodes.number}")
+        trouble = self._episodes.trouble(self._stamp_ns) or (
+            "poses were missing" if self._input.missed else ""
+        )
+        level = DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK
+        text = waits or trouble or f"episode {self._episodes.number}"
         status = status_msg(
             "arm_executor",
             text,

@@ -230,6 +230,6 @@ class Supervisor:
             return proposal
         command = self._limiter.limit(proposal, sample.state, self._before, self._dt)
         if self._fence is not None:
-            command = self._fence.limit(command, self._before)
+            command = self._fence.limit(command, self._before, proposal.q)
         self._machine.record.limited += bool((command.q != proposal.q).any())
         return command

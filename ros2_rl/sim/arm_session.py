@@ -12,6 +12,7 @@ from ros2_rl.manipulation.active import ActivePolicy
 from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.arm_policy import ArmPolicy
 from ros2_rl.manipulation.demos import DemoWriter
+from ros2_rl.manipulation.episode import Act, Note, Transition
 from ros2_rl.manipulation.observation import Observation
 from ros2_rl.manipulation.operator import ScriptedOperator
 from ros2_rl.manipulation.practice import Told
@@ -19,6 +20,32 @@ from ros2_rl.manipulation.upload import EpisodeEnd, Uploads
 from ros2_rl.sim.arm_loop import ArmCell, helped
 
 _ALL = 1_000_000
+_PATIENCE_NS = 60_000_000_000
+"""An arm that is neither at its start nor done with its trial after so long is held somewhere."""
+
+
+class _Steps:
+    """The control steps of a cell, as long as its episodes get on."""
+
+    def __init__(self, cell: ArmCell):
+        self._cell, self._last_ns = cell, cell.plant.stamp_ns
+
+    def step(self, act: Act) -> tuple[list[Note], list[Transition]]:
+        """As the cell's own.
+
+        Raises:
+            RuntimeError: for a minute of the arm's time no stage of an episode has ended.
+        """
+        told = self._cell.step(act)
+        if told[0]:
+            self._last_ns = self._cell.plant.stamp_ns
+        if self._cell.plant.stamp_ns - self._last_ns > _PATIENCE_NS:
+            snapshot, episodes = self._cell.supervisor.snapshot(), self._cell.episodes
+            raise RuntimeError(
+                f"Episode {episodes.number} does not end ({episodes.stage}); supervisor: {snapshot.mode}, "
+                f"{snapshot.reason}."
+            )
+        return told
 
 
 def practise(
@@ -28,8 +55,12 @@ def practise(
     operator: ScriptedOperator | None = None,
     told: Callable[[Told], None] = lambda _: None,
 ) -> None:
-    """Go on until the session is over; ``seed`` is that of the exploration noise."""
-    active, uploads = ActivePolicy(cell.task, seed, tuning.base), Uploads()
+    """Go on until the session is over; ``seed`` is that of the exploration noise.
+
+    Raises:
+        RuntimeError: the arm is held somewhere.
+    """
+    active, uploads, steps = ActivePolicy(cell.task, seed, tuning.base), Uploads(), _Steps(cell)
     help_it = None if operator is None else helped(cell, operator, lambda _: np.zeros(0))
 
     def act(seen: Observation) -> tuple[np.ndarray, str]:
@@ -42,7 +73,7 @@ def practise(
     verdict = active.offer(tuning.policy().to_bytes())
     while not tuning.practice.over:
         assert verdict.accepted, verdict.reason
-        notes, transitions = cell.step(act)
+        notes, transitions = steps.step(act)
         for item in uploads.of(transitions, notes):
             if not isinstance(item, EpisodeEnd):
                 tuning.on_transition(item)
@@ -54,23 +85,33 @@ def practise(
 
 
 def tried(cell: ArmCell, policy: ArmPolicy, count: int, base: ArmBase | None = None) -> list[int | None]:
-    """So many trials of a policy: the actions that each took, None where it did not succeed."""
+    """So many trials of a policy: the actions that each took, None where it did not succeed.
+
+    Raises:
+        RuntimeError: the arm is held somewhere.
+    """
 
     def act(seen: Observation) -> tuple[np.ndarray, str]:
         return policy.act(seen.vector(), base), "policy"
 
     uploads = Uploads()
     found: list[int | None] = []
+    steps = _Steps(cell)
     while len(found) < count:
-        notes, transitions = cell.step(act)
+        notes, transitions = steps.step(act)
         ends = (item for item in uploads.of(transitions, notes) if isinstance(item, EpisodeEnd))
         found += [end.steps if end.outcome == "success" else None for end in ends]
     return found
 
 
 def demonstrate(cell: ArmCell, operator: ScriptedOperator, writer: DemoWriter, count: int) -> None:
-    """Let the operator show the task until so many demonstrations are written."""
+    """Let the operator show the task until so many demonstrations are written.
+
+    Raises:
+        RuntimeError: the arm is held somewhere.
+    """
+    steps = _Steps(cell)
     act = helped(cell, operator, lambda _: np.zeros(len(cell.task.axes)))
     while writer.written < count:
-        for transition in cell.step(act)[1]:
+        for transition in steps.step(act)[1]:
             writer.add(transition)

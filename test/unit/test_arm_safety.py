@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ros2_rl.errors import ConfigError
 from ros2_rl.safety.config import _check_complete, parse_safety
 from ros2_rl.safety.modes import Mode
-from ros2_rl.safety.workspace import WorkspaceFence
+from ros2_rl.safety.workspace import WorkspaceFence, straight
 
 EXAMPLES = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 FENCE = WorkspaceFence(ROBOT, BOX)
@@ -53,14 +53,55 @@ def test_the_fence_cuts_a_step_short_and_no_more(seed):
     rng = np.random.default_rng(seed)
     before = ROBOT.stand_pose + rng.uniform(-0.1, 0.1, 7)
     asked = target(0, before + rng.uniform(-0.3, 0.3, 7), rng.uniform(-1, 1, 7))
-    allowed = FENCE.limit(asked, before)
-    outside = max(FENCE.outside(before), 0.001)  # of which there is a millimetre's slack
+    allowed = FENCE.limit(asked, before, asked.q)
+    outside = FENCE.outside(before)
     assert FENCE.outside(allowed.q) <= outside + 1e-12
     gains = ROBOT.gains["policy"]
     if max(FENCE.outside(asked.q), FENCE.outside(asked.q + gains.kd * asked.dq / gains.kp)) <= outside:
         assert allowed is asked
     else:
         assert not allowed.dq.any() and not allowed.tau.any()
+
+
+@settings(max_examples=100, deadline=None)
+@given(seeds)
+def test_a_step_taken_straight_keeps_every_joints_own_bounds(seed):
+    rng = np.random.default_rng(seed)
+    before, wanted = rng.uniform(-1, 1, 7), rng.uniform(-1, 1, 7)
+    bounded = np.clip(wanted, before - rng.uniform(0, 1, 7), before + rng.uniform(0, 1, 7))
+    step = straight(bounded, before, wanted)
+    np.testing.assert_allclose(np.cross(step[:3], (wanted - before)[:3]), 0.0, atol=1e-12)
+    assert (np.abs(step) <= np.abs(bounded - before) + 1e-12).all()
+    assert (step * (wanted - before) >= 0.0).all()
+    assert not straight(bounded, before, np.full(7, np.nan)).any()
+
+
+def at_the_edge(rng: np.random.Generator) -> np.ndarray:
+    """Joint positions with the tool on a side of its box, (7,), rad."""
+    inside = ROBOT.stand_pose + rng.uniform(-0.05, 0.05, 7)
+    beyond = inside + rng.uniform(-0.6, 0.6, 7)
+    if FENCE.outside(inside) or not FENCE.outside(beyond):
+        return at_the_edge(rng)
+    for _ in range(60):
+        middle = (inside + beyond) / 2
+        inside, beyond = (inside, middle) if FENCE.outside(middle) else (middle, beyond)
+    return inside
+
+
+def test_who_is_at_the_edge_comes_back_although_the_joints_bounds_bend_the_way():
+    """Joints that may move so far each: the way that is left of a straight one may lead out, and did so."""
+    bent = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        edge = at_the_edge(rng)
+        wanted = edge + 0.1 * (ROBOT.stand_pose + rng.uniform(-0.05, 0.05, 7) - edge)
+        bounded = np.clip(wanted, edge - 0.004, edge + 0.004)
+        if FENCE.outside(edge + 0.01 * (wanted - edge)) or FENCE.outside(wanted):
+            continue  # even the straight way leads along the edge or out of it
+        bent += FENCE.outside(bounded) > 0
+        allowed = FENCE.limit(target(0, bounded), edge, wanted)
+        assert FENCE.outside(allowed.q) == 0.0 and np.abs(allowed.q - edge).max() > 1e-3, seed
+    assert bent > 0
 
 
 def test_an_action_that_is_no_number_holds_the_arm():

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from ros2_rl.manipulation.task import ArmTask, load_arm_task
 from ros2_rl.robots import RobotState
 from ros2_rl.safety.modes import Mode
 from ros2_rl.sim.arm_loop import ArmCell, by_expert, helped
+from ros2_rl.sim.arm_session import tried
 from ros2_rl.tasks.loading import parse_as
 
 
@@ -160,6 +162,20 @@ def test_an_arm_that_is_held_is_taken_over_where_it_is():
 
 
 # ---- the scripted operator
+
+
+def test_an_arm_that_does_not_get_to_its_start_says_so_and_nobody_waits_for_ever(monkeypatch):
+    monkeypatch.setattr("ros2_rl.manipulation.episode._PATIENCE_NS", 4_000_000_000)
+    monkeypatch.setattr("ros2_rl.sim.arm_session._PATIENCE_NS", 1_000_000_000)
+    cell = ArmCell("reach")
+    cell.run(1, lambda seen: (np.zeros(3), "policy"))
+    assert cell.episodes.trouble(cell.plant.stamp_ns) == ""
+    cell.supervisor.request("stand")  # held where it is, until somebody lets it go on
+    cell.run(1, lambda seen: (np.zeros(3), "policy"), most_s=5.0)
+    assert "is something in the arm's way?" in cell.episodes.trouble(cell.plant.stamp_ns)
+    idle = SimpleNamespace(act=lambda obs, base: np.zeros(3))
+    with pytest.raises(RuntimeError, match="does not end"):
+        tried(cell, idle, 1)
 
 
 def test_it_helps_a_policy_that_stalls_and_gives_back():
