@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TwistStamped
 from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
@@ -33,7 +33,8 @@ from ros2_rl.manipulation.upload import Uploads, pack
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_input import ArmInput
 from ros2_rl.nodes.arm_topics import EPISODE
-from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values, to_ns, to_time
+from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values, to_ns
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.policy.schedule import DriverSchedule, MemoryGuard
 from ros2_rl.robots import RobotState, load_robot
 from ros2_rl.safety.config import load_safety
@@ -73,7 +74,7 @@ class ArmExecutor(Node):
         self._joints = list(robot.joints)
         self._targets = self.create_publisher(JointState, "policy/targets", reliable(1))
         self._notes = self.create_publisher(DiagnosticStatus, EPISODE, reliable(10, latched=True))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=10.0)
         self._steps = self.create_publisher(Float32MultiArray, "policy/step", reliable(2000))
         self._verdicts = self.create_publisher(DiagnosticStatus, "policy/active", reliable(1, latched=True))
         if self._learning:
@@ -152,6 +153,7 @@ class ArmExecutor(Node):
         self._pending = (state, scene) if self._waits(state.stamp_ns) else None
         if self._pending is not None:
             return
+        begin = time.perf_counter()
         self._memory.resets_at(state.stamp_ns)
         self._episodes.may_run = self._policy_ready
         target = self._episodes.tick(state, scene, self._memory.running, self._act)
@@ -165,6 +167,7 @@ class ArmExecutor(Node):
             self._upload(transitions, notes)
         for note in notes:
             self._tell(note)
+        self._loop.ran(state.stamp_ns, time.perf_counter() - begin)
 
     def _judge(self, kind: str, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = kind != "not_good" and self._episodes.stage is Stage.RUN
@@ -219,8 +222,8 @@ class ArmExecutor(Node):
         )
         level = DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK
         text = waits or trouble or f"episode {self._episodes.number}"
-        status = status_msg(
-            "arm_executor",
+        self._loop.tell(
+            self._stamp_ns,
             text,
             level,
             demos=kept,
@@ -230,9 +233,6 @@ class ArmExecutor(Node):
             time_limit=counted.get("time limit", 0),
             failure=counted.get("failure", 0),
         )
-        msg = DiagnosticArray(status=[status])
-        msg.header.stamp = to_time(self._stamp_ns)
-        self._diagnostics.publish(msg)
         if self._demos is not None and kept >= self._value("demos"):
             self._end_s = self._end_s or time.monotonic() + _FAREWELL_S
             if time.monotonic() >= self._end_s:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -22,6 +22,7 @@ from ros2_rl.evaluation.sitting import Sitting, check_policies, find_policy
 from ros2_rl.evaluation.verdict import Check
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.sim.trial import Outcome
 from ros2_rl.tasks import load_task
@@ -41,7 +42,7 @@ class Examiner(Node):
         self._failed: Exception | None = None
         self._verdict: list[Check] | None = None
         self._pub_result = self.create_publisher(DiagnosticStatus, "exam/result", reliable(1, latched=True))
-        self._pub_diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._each_second, clock=steady)
         self.create_timer(0.1, self._look, clock=steady)
@@ -111,11 +112,8 @@ class Examiner(Node):
     # ---- what is told
 
     def _each_second(self) -> None:
-        msg = DiagnosticArray()
-        msg.header.stamp = self.get_clock().now().to_msg()
-        text = f"{self._done} of {self._sitting.count} trials"
-        msg.status = [status_msg("examiner", text, trials=self._done, of=self._sitting.count)]
-        self._pub_diagnostics.publish(msg)
+        count, now_ns = self._sitting.count, self.get_clock().now().nanoseconds
+        self._loop.tell(now_ns, f"{self._done} of {count} trials", trials=self._done, of=count)
 
     def _look(self) -> None:
         if self._failed is not None:

@@ -29,7 +29,7 @@ from ros2_rl.nodes.robot_topics import StateTopics
 from ros2_rl.nodes.topic_wait import TopicWait
 from ros2_rl.policy.onnx_policy import load_equipped
 from ros2_rl.realtime import collect, quiet_collector, yield_soon
-from ros2_rl.robots import RobotState
+from ros2_rl.robots import NS_PER_S, RobotState
 from ros2_rl.safety.config import load_safety
 from ros2_rl.sim.latency import TickLatency
 from ros2_rl.unitree import layout, services
@@ -43,6 +43,7 @@ from ros2_rl.unitree.ticks import TickClock
 
 _SLOW_NS, _HEALTH_NS = 20_000_000, 1_000_000_000
 """Periods of the remote and of battery and temperatures, robot time."""
+_STATE_RATES_HZ = (500, 250, 100)
 _SETTLED_S = 0.5
 """States are published once their readers have been the same for so long, s."""
 _FAREWELL_S, _OFF_S = 1.0, 0.05
@@ -59,6 +60,7 @@ class Go2Driver(Node):
         self._declare()
         value = self._value
         self._robot = load_equipped(value("robot"), value("policy"))
+        self._period_ns = _period_ns(value("state_rate_hz"))
         self._codec = Codec(self._robot, value("foot_force_scale"))
         self._connection = Connection(value("interface"), value("domain"))
         timeouts = Timeouts(value("command_timeout_s"), value("state_timeout_s"), value("damping_s"))
@@ -75,7 +77,7 @@ class Go2Driver(Node):
         self._told: tuple[State, str] | None = None
         self._payload = self._connection.find(value("robot_timeout_s"))
         self._take_over()
-        self._ticks = TickClock(time.time_ns())
+        self._ticks = TickClock(time.time_ns(), state_ns=self._period_ns)
         self._connect()
         quiet_collector()
         yield_soon()  # the two loops and the node's own thread to each other
@@ -113,6 +115,7 @@ class Go2Driver(Node):
             ("command_timeout_s", 0.05, "without a command for so long: damping, s", (0.01, 1.0)),
             ("state_timeout_s", 0.1, "without rt/lowstate for so long: damping, s", (0.01, 1.0)),
             ("damping_s", 2.0, "damping for so long, then motors off, s", (0.1, 60.0)),
+            ("state_rate_hz", 250, "states a second for the graph: 500, 250 or 100, Hz", None),
             ("foot_force_scale", 1.0, "N per unit of the robot's foot_force", (0.001, 100.0)),
             ("restore_mode", True, "at the end, select the motion mode that was released", None),
             ("wait_for_topics", [""], "states are published once each has a publisher", None),
@@ -180,7 +183,7 @@ class Go2Driver(Node):
         state = self._codec.state(payload, stamp_ns)
         self._heard, self._payload, self._stamp_ns = now, payload, stamp_ns
         self.machine.on_state(state, now)
-        if self._publishing:
+        if self._publishing and self._ticks.is_due(stamp_ns):
             self._latency.sent(stamp_ns, now)
             self._topics.publish_state(state)
         if stamp_ns % _SLOW_NS == 0:
@@ -311,6 +314,17 @@ class Go2Driver(Node):
         if self.machine.refused or self._ticks.lost or self._connection.bad_frames:
             return DiagnosticStatus.WARN, "there were lost frames or refused commands"
         return DiagnosticStatus.OK, f"{state}: {self.machine.reason}"
+
+
+def _period_ns(rate_hz: int) -> int:
+    """Distance of the states that are handed on.
+
+    Raises:
+        ConfigError: control steps would fall between them, or there are not so many.
+    """
+    if rate_hz not in _STATE_RATES_HZ:
+        raise ConfigError(f"state_rate_hz is {rate_hz}; it must be {' or '.join(map(str, _STATE_RATES_HZ))}.")
+    return NS_PER_S // rate_hz
 
 
 def main(args: list[str] | None = None) -> int:

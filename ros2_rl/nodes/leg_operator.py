@@ -1,8 +1,9 @@
 """Node ``leg_operator``: a scripted person beside a robot with legs, on a person's topics and services."""
 
 import sys
+import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
@@ -12,7 +13,8 @@ from rclpy.qos import qos_profile_sensor_data
 from ros2_rl.cdr import header_stamp
 from ros2_rl.learning.phase import IDLE, TRAIN
 from ros2_rl.nodes._main import run
-from ros2_rl.nodes.conversions import reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.conversions import reliable, status_values, to_time
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.person_topics import PersonTopics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.policy.schedule import DriverSchedule
@@ -20,7 +22,6 @@ from ros2_rl.robots import load_robot
 from ros2_rl.tasks import load_task
 from ros2_rl.tasks.clock import STEP_NS
 from ros2_rl.tasks.practice import PhaseSchedule
-from ros2_rl.teleop.intent import Intent
 from ros2_rl.teleop.scripted import ScriptedDriver
 
 
@@ -42,7 +43,7 @@ class LegOperator(Node):
         self._phases, self._driver = PhaseSchedule(IDLE), DriverSchedule()
         self._stamp_ns, self._overrides = 0, 0
         self._hands = PersonTopics(self, load_robot(value["robot"]).base_link)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=5.0)
         follow_phases(self, lambda: self._stamp_ns, self._phases.announce)
         self.create_subscription(
             DiagnosticStatus, "supervisor/state", self._on_supervisor, reliable(100, True)
@@ -59,22 +60,18 @@ class LegOperator(Node):
         stamp_ns = header_stamp(raw)
         if stamp_ns % STEP_NS or stamp_ns <= self._stamp_ns:
             return
-        self._stamp_ns = stamp_ns
+        self._stamp_ns, begin = stamp_ns, time.perf_counter()
         trains, driving = self._phases.at(stamp_ns).name == TRAIN, self._driver.at(stamp_ns)
-        self._follow(self._person.watch(stamp_ns, trains, driving, self._overrides))
-
-    def _follow(self, intent: Intent) -> None:
-        self._hands.follow(intent, to_time(self._stamp_ns))
+        intent = self._person.watch(stamp_ns, trains, driving, self._overrides)
+        self._hands.follow(intent, to_time(stamp_ns))
+        self._loop.ran(stamp_ns, time.perf_counter() - begin)
 
     def _each_second(self) -> None:
         person = self._person
         text = "drives" if self._driver.at(self._stamp_ns) else "watches"
-        status = status_msg(
-            "leg_operator", f"scripted: {text}", taken_over=person.taken_over, judged=person.judged
+        self._loop.tell(
+            self._stamp_ns, f"scripted: {text}", taken_over=person.taken_over, judged=person.judged
         )
-        msg = DiagnosticArray(status=[status])
-        msg.header.stamp = to_time(self._stamp_ns)
-        self._diagnostics.publish(msg)
 
 
 def main(args: list[str] | None = None) -> int:

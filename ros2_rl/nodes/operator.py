@@ -1,7 +1,9 @@
 """Node ``operator``: the scripted person in front of an arm, on a person's own topics and services."""
 
+import time
+
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -17,7 +19,8 @@ from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_input import ArmInput
 from ros2_rl.nodes.arm_topics import EPISODE
-from ros2_rl.nodes.conversions import JointOrder, reliable, status_msg, status_values, to_time
+from ros2_rl.nodes.conversions import JointOrder, reliable, status_values, to_time
+from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.person_topics import PersonTopics
 from ros2_rl.robots import RobotState, load_robot
 from ros2_rl.tasks.clock import STEP_NS
@@ -45,7 +48,7 @@ class Operator(Node):
         self._stage = ""
         self._stamp_ns = 0
         self._hands = PersonTopics(self, robot.base_link)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
+        self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=10.0)
         self.create_subscription(JointState, "policy/targets", self._on_target, reliable(1))
         self.create_subscription(DiagnosticStatus, EPISODE, self._on_episode, reliable(10, latched=True))
         self._input = ArmInput(self, robot, task, STEP_NS, self._on_input)
@@ -88,6 +91,7 @@ class Operator(Node):
         self._stage = msg.message
 
     def _on_input(self, state: RobotState, scene: ScenePoses) -> None:
+        begin = time.perf_counter()
         self._stamp_ns = state.stamp_ns
         self._kinematics.update(state.q if self._target is None else self._target)
         seen = self._observer.observe(state, scene, self._kinematics.position)
@@ -96,6 +100,7 @@ class Operator(Node):
             # Whoever has given back drives until the supervisor has announced it: every sight is answered.
             still = np.zeros(3) if intent.velocity is None else intent.velocity
             self._follow(Intent(still, requests=intent.requests))
+        self._loop.ran(state.stamp_ns, time.perf_counter() - begin)
 
     # ---- what goes out
 
@@ -105,10 +110,7 @@ class Operator(Node):
     def _each_second(self) -> None:
         operator = self._operator
         text = "drives" if operator.driving else "watches"
-        status = status_msg("operator", f"scripted: {text}", interventions=operator.interventions)
-        msg = DiagnosticArray(status=[status])
-        msg.header.stamp = to_time(self._stamp_ns)
-        self._diagnostics.publish(msg)
+        self._loop.tell(self._stamp_ns, f"scripted: {text}", interventions=operator.interventions)
 
 
 def main(args: list[str] | None = None) -> int:

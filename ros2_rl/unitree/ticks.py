@@ -23,15 +23,17 @@ class TickClock:
     """Stamps and losses of a stream of frames.
 
     The first frame at or after a multiple of ``grid_ns`` carries that very multiple as its stamp, so that a
-    lost frame, or ticks that are odd, cost no control step.
+    lost frame, or ticks that are odd, cost no control step; between control steps the same holds for
+    ``state_ns``, so that the states that are handed on are that far apart, or a multiple of it.
 
     Args:
         origin_ns: stamp of the first frame; rounded up to the grid.
-        grid_ns: control step, ns.
+        grid_ns: control step, ns; a multiple of ``state_ns``.
+        state_ns: distance of the states that are handed on, ns.
     """
 
-    def __init__(self, origin_ns: int, grid_ns: int = 20_000_000):
-        self._grid_ns = grid_ns
+    def __init__(self, origin_ns: int, grid_ns: int = 20_000_000, state_ns: int = 2_000_000):
+        self._grid_ns, self._state_ns = grid_ns, state_ns
         self._stamp_ns = -(-origin_ns // grid_ns) * grid_ns
         self._raw_ns = self._stamp_ns
         self._tick: int | None = None
@@ -74,7 +76,13 @@ class TickClock:
         self.longest_gap_ms = max(self.longest_gap_ms, passed)
 
     def _snapped(self, raw_ns: int) -> int:
-        """``raw_ns``, or the multiple of the grid that has just passed if no frame had it."""
-        step_ns = raw_ns // self._grid_ns * self._grid_ns
-        fresh = step_ns > self._stamp_ns and raw_ns - step_ns < _SNAP_TICKS * _NS_PER_TICK
-        return step_ns if fresh else raw_ns
+        """``raw_ns``, or the multiple of a grid that has just passed if no frame had it."""
+        for grid_ns in (self._grid_ns, self._state_ns):
+            step_ns = raw_ns // grid_ns * grid_ns
+            if step_ns > self._stamp_ns and raw_ns - step_ns < _SNAP_TICKS * _NS_PER_TICK:
+                return step_ns
+        return raw_ns
+
+    def is_due(self, stamp_ns: int) -> bool:
+        """Whether the state of a stamp is to be handed on."""
+        return stamp_ns % self._state_ns == 0

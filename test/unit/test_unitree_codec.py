@@ -139,6 +139,24 @@ def test_a_lost_frame_costs_no_control_step() -> None:
     assert stamps == [t * MS for t in (0, 18, 20, 24, 38, 40, 58, 70)]
 
 
+def test_of_two_states_one_is_handed_on_and_every_control_step_is() -> None:
+    clock = TickClock(0, state_ns=4 * MS)
+    stamps = [clock.stamp(tick) for tick in (*range(0, 20, 2), 22, 24, 26, 29, 31, 33, 44, 46)]
+    due = [stamp for stamp in stamps if stamp is not None and clock.is_due(stamp)]
+    assert due == [t * MS for t in (0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 44)]
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=200), st.sampled_from((2, 4, 10)))
+def test_states_that_are_handed_on_lie_on_their_grid(steps: list[int], period: int) -> None:
+    clock, tick, due = TickClock(0, state_ns=period * MS), 0, []
+    for step in steps:
+        tick += step
+        stamp = clock.stamp(tick)
+        if stamp is not None and clock.is_due(stamp):
+            due.append(stamp)
+    assert all(stamp % (period * MS) == 0 for stamp in due) and due == sorted(set(due))
+
+
 def test_the_tick_may_wrap_but_not_go_back() -> None:
     clock = TickClock(0)
     assert clock.stamp(2**32 - 2) == 0 and clock.stamp(0) == 2 * MS
