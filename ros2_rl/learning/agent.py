@@ -5,7 +5,6 @@ state, which a checkpoint stores; actors of earlier versions are kept to go back
 """
 
 import copy
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import SlowRLConfig
 from ros2_rl.learning.critic import Critic
 from ros2_rl.learning.imitation import Corrections
+from ros2_rl.learning.learner_state import Snapshots, check_state
 from ros2_rl.learning.lora import LoRALinear, add_lora, count_parameters
 from ros2_rl.learning.mirror import Mirror
 from ros2_rl.learning.networks import GaussianActor, Mlp, load_critic
@@ -60,9 +59,7 @@ class Agent:
         self.optimizer = torch.optim.Adam(self.parameters, lr=cfg.learning_rate)
         self.learning_rate = cfg.learning_rate
         self.updates = self.dropped_updates = 0
-        self._snapshots: OrderedDict[int, dict[str, torch.Tensor]] = OrderedDict()
-        self.pinned = 0
-        """Version that is kept however many follow, for a run goes back to it in the end."""
+        self.snapshots = Snapshots(_SNAPSHOTS)
         self.snapshot(0)
 
     def _build_actor(self, mlp: Mlp) -> GaussianActor:
@@ -129,9 +126,7 @@ class Agent:
 
     def snapshot(self, version: int) -> None:
         """Keep the actor as it is under ``version``; 0 is the base and always there."""
-        self._snapshots[version] = _tensors(self.actor)
-        while len(self._snapshots) > _SNAPSHOTS:
-            del self._snapshots[min(set(self._snapshots) - {0, self.pinned})]
+        self.snapshots.keep(version, _tensors(self.actor))
 
     def rollback(self, version: int) -> None:
         """Make the actor what it was at ``version``; the critic keeps what it learned.
@@ -139,10 +134,7 @@ class Agent:
         Raises:
             ConfigError: no such version is kept.
         """
-        if version not in self._snapshots:
-            kept = ", ".join(map(str, sorted(self._snapshots)))
-            raise ConfigError(f"There is no adapter of version {version} to go back to; there are {kept}.")
-        _load_tensors(self.actor, self._snapshots[version])
+        _load_tensors(self.actor, self.snapshots.at(version))
         self.optimizer.state.clear()
 
     def state_dict(self) -> dict[str, Any]:
@@ -153,7 +145,7 @@ class Agent:
             "updates": self.updates,
             "dropped_updates": self.dropped_updates,
             "generator": self.generator.get_state(),
-            "snapshots": dict(self._snapshots),
+            "snapshots": self.snapshots.contents(),
             "windows": [window.tensors() for window in self.critic.windows],
             "corrections": self.corrections.tensors(),
             **self._trained(),
@@ -165,21 +157,11 @@ class Agent:
         Raises:
             ConfigError: the state belongs to another base policy or to networks of another form.
         """
-        if state["base_sha256"] != self.policy.sha256:
-            raise ConfigError(
-                f"The checkpoint belongs to the base policy {state['base_sha256'][:12]}, but "
-                f"{self.policy.sha256[:12]} is loaded; resume with the same policy file."
-            )
-        for key in _SAME:
-            if state["config"][key] != getattr(self.cfg, key):
-                raise ConfigError(
-                    f"The checkpoint was made with {key} {state['config'][key]}, the learner has "
-                    f"{getattr(self.cfg, key)}; resume with the same settings."
-                )
+        check_state(state, self.policy.sha256, self.cfg.model_dump(mode="json"), _SAME)
         self._restore(state)
         self.updates, self.dropped_updates = state["updates"], state["dropped_updates"]
         self.generator.set_state(state["generator"])
-        self._snapshots = OrderedDict(state["snapshots"])
+        self.snapshots.restore(state["snapshots"])
         self.critic.windows.clear()
         self.critic.windows.extend(map(Window.from_tensors, state["windows"]))
         self.corrections.restore(state["corrections"])

@@ -31,6 +31,9 @@ _TURN_S, _LOCKSTEP_TURN_S = 0.01, 0.05
 """How often timers, services and parameters get their turn, s of wall time."""
 _IDLE_S = 0.0003
 """Pause when no message has come, s."""
+_ROUND_S = 0.002
+"""Between two states of a robot in another process only the next one is looked for, a round is a third of a
+core's work; what else may come is seen by the next state's round, or after so long, s."""
 _LATEST_S = 0.05
 """A machine that does not keep up has a state due at any moment: what is asked of it, a stop above all, is
 served so much later at most, s."""
@@ -49,6 +52,8 @@ class Poller:
         self._first: Executor | None = None
         self._others: deque[Executor] = deque()
         self._turn_s, self._clear_s = _TURN_S, _CLEAR_S
+        self._state: Callable[[], bool] | None = None
+        self._next_round = 0.0
 
     def turn(self, nodes: list[Node], _: Executor) -> None:
         """Rounds for a while; then the first node and one of the others serve what is not a message.
@@ -61,7 +66,7 @@ class Poller:
         end = time.monotonic() + self._turn_s
         latest = end + _LATEST_S
         while (now := time.monotonic()) < end or (now < latest and self._state_is_near(now)):
-            if not self._round():
+            if not self._look(now):
                 time.sleep(_IDLE_S)
         assert self._first is not None
         self._first.spin_once(timeout_sec=0.0)
@@ -79,6 +84,8 @@ class Poller:
         self._first, self._others = executors[0], deque(executors[1:])
         self._simulators = [node for node in nodes if isinstance(node, SimBridge)]
         self._errands = self._in_order(nodes)
+        if not self._simulators and isinstance(nodes[0], SupervisorNode):
+            self._state = partial(_serve, nodes[0].states)
         self._paced = [*self._simulators] or [node for node in nodes if isinstance(node, PolicyExecutor)]
         self._clear_s = _CLEAR_S if self._simulators else _CLEAR_STEP_S
         if any(node.lockstep for node in self._simulators):
@@ -105,6 +112,14 @@ class Poller:
             *(pilot.tell for pilot in pilots),
             *_served(rest),
         ]
+
+    def _look(self, now: float) -> bool:
+        """A round if a state has come, or none was made for a while; whether anything was there."""
+        came = self._state is not None and self._state()
+        if self._state is not None and not came and now < self._next_round:
+            return False
+        self._next_round = now + _ROUND_S
+        return self._round() or came
 
     def _simulate(self) -> None:
         for simulator in self._simulators:

@@ -29,7 +29,7 @@ class StateInput:
         self._imu = None
         if robot.imu_link:
             self._imu = PolledInput(node, Imu, "imu/data", qos_profile_sensor_data, self._gate, self._join)
-        node.create_subscription(
+        self.subscription = node.create_subscription(
             JointState, "joint_states", self._on_joints, qos_profile_sensor_data, raw=True
         )
 

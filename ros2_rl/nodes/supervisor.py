@@ -164,7 +164,8 @@ class SupervisorNode(Node):
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
         self._topic = self.resolve_topic_name("joint_commands")
         self._hearing = Hearing(self, robot, self.supervisor.senses)
-        StateInput(self, robot, self._on_state)
+        self.states = StateInput(self, robot, self._on_state).subscription
+        """What the robot's states come by, for who serves this node without a wait set."""
         self.create_subscription(JointState, "policy/targets", self._on_target, reliable(1), raw=True)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(period, self._watch, clock=steady)

@@ -252,7 +252,7 @@ def test_the_pinned_version_outlives_many_others(tmp_path):
     learner = make_learner(tmp_path)
     for version in range(1, 400):
         learner.adapter(version)
-        learner.pinned = 7
+        learner.snapshots.pinned = 7
     learner.rollback(7)
     learner.rollback(0)
     with pytest.raises(ConfigError, match="no adapter of version 8"):

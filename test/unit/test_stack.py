@@ -1,6 +1,7 @@
 """The process of all nodes: what is asked of it is served, however late it is with the robot's states."""
 
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 
@@ -122,3 +123,18 @@ def test_a_late_simulator_shows_no_state_before_the_one_before_is_answered() -> 
     poller._errands = poller._in_order([Reader(states), simulator])
     poller._round(), poller._round()
     assert log == ["states 1", "listens", "states 2", "listens"]
+
+
+def test_between_two_states_of_a_robot_elsewhere_only_the_next_one_is_looked_for() -> None:
+    log: list[str] = []
+    states, other = Inbox("states", log, "1"), Inbox("other", log, "1")
+    poller = stack.Poller()
+    poller._errands = poller._in_order([Reader(states), Reader(other)])
+    poller._state = partial(stack._serve, cast(Any, states))
+    assert poller._look(0.0) and log == ["states 1", "other 1"]
+    other.waiting.append("2")
+    assert not poller._look(0.001) and len(log) == 2
+    states.waiting.append("2")
+    assert poller._look(0.0015) and log[2:] == ["states 2", "other 2"]
+    other.waiting.append("3")
+    assert poller._look(0.004) and log[4:] == ["other 3"], "it is not left alone for long"

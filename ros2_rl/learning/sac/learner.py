@@ -5,7 +5,6 @@ r' = scale * (r + gamma_V V(s') - V(s)) - mean. The pre-trained critic knows wha
 good stride is worth; what is left to learn is how this robot differs, which a short horizon sees.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ros2_rl.errors import ConfigError
+from ros2_rl.learning.learner_state import Snapshots, check_state
 from ros2_rl.learning.networks import Mlp, load_critic
 from ros2_rl.learning.sac.adapters import build_actor, to_adapter
 from ros2_rl.learning.sac.config import OffPolicyConfig
@@ -84,9 +83,7 @@ class OffPolicyLearner:
         self.hurried = False
         """Set from another thread when the run ends: an update then makes no further gradient steps."""
         self._mean_reward: float | None = None
-        self._snapshots: OrderedDict[int, dict[str, torch.Tensor]] = OrderedDict()
-        self.pinned = 0
-        """Version that is kept however many follow, for a run goes back to it in the end."""
+        self.snapshots = Snapshots(_SNAPSHOTS)
         self._open_bound()
         self.snapshot(0)
 
@@ -241,9 +238,7 @@ class OffPolicyLearner:
 
     def snapshot(self, version: int) -> None:
         """Keep the actor that acts under ``version``; 0 is the base and always there."""
-        self._snapshots[version] = self.sac.actor_parameters()
-        while len(self._snapshots) > _SNAPSHOTS:
-            del self._snapshots[min(set(self._snapshots) - {0, self.pinned})]
+        self.snapshots.keep(version, self.sac.actor_parameters())
 
     def rollback(self, version: int) -> None:
         """Make the actor what it was at ``version``; the critics keep what they learned.
@@ -251,10 +246,7 @@ class OffPolicyLearner:
         Raises:
             ConfigError: no such version is kept.
         """
-        if version not in self._snapshots:
-            kept = ", ".join(map(str, sorted(self._snapshots)))
-            raise ConfigError(f"There is no adapter of version {version} to go back to; there are {kept}.")
-        self.sac.set_actor(self._snapshots[version])
+        self.sac.set_actor(self.snapshots.at(version))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next update depends on, as tensors, numbers and strings."""
@@ -264,7 +256,7 @@ class OffPolicyLearner:
             "updates": self.updates,
             "dropped_updates": self.dropped_updates,
             "generator": self.generator.get_state(),
-            "snapshots": dict(self._snapshots),
+            "snapshots": self.snapshots.contents(),
             "mean_reward": self._mean_reward,
             "replay": self.replay.tensors(),
             "earlier": self.earlier.tensors(),
@@ -278,27 +270,13 @@ class OffPolicyLearner:
         Raises:
             ConfigError: the state belongs to another base policy or to other settings.
         """
-        self._check_state(state)
+        check_state(state, self.policy.sha256, self.cfg.model_dump(mode="json"), _SAME)
         self.sac.load(state)
         self._open_bound()
         self.updates, self.dropped_updates = state["updates"], state["dropped_updates"]
         self.generator.set_state(state["generator"])
-        self._snapshots = OrderedDict(state["snapshots"])
+        self.snapshots.restore(state["snapshots"])
         self._mean_reward = state["mean_reward"]
         self.replay.restore(state["replay"])
         self.earlier.restore(state["earlier"])
         self.guard.restore(state["guard"])
-
-    def _check_state(self, state: dict[str, Any]) -> None:
-        if state["base_sha256"] != self.policy.sha256:
-            raise ConfigError(
-                f"The checkpoint belongs to the base policy {state['base_sha256'][:12]}, but "
-                f"{self.policy.sha256[:12]} is loaded; resume with the same policy file."
-            )
-        ours = self.cfg.model_dump(mode="json")
-        for key in _SAME:
-            if state["config"].get(key) != ours[key]:
-                raise ConfigError(
-                    f"The checkpoint was made with {key} {state['config'].get(key)}, the learner has "
-                    f"{ours[key]}; resume with the same settings."
-                )
