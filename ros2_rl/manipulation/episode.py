@@ -99,7 +99,7 @@ class Episodes:
         self.may_run = True
         """Whether the next episode may begin; while not, the arm waits at its start."""
         self._outcome, self._judged, self._begun, self._held = "", "", False, True
-        self._trusted_ns, self._entered_ns = 0, 0
+        self._trusted_ns, self._entered_ns, self._over = 0, 0, False
         self._pending: tuple[Observation, np.ndarray, str] | None = None
 
     def judge(self, outcome: str) -> str:
@@ -167,6 +167,7 @@ class Episodes:
         if seen.tool[2] >= _LIFT_M - _NEAR_M:
             self._start = self._task.tool.draw(np.random.default_rng((self._seed, 4, self.number)))
             self._trusted_ns = state.stamp_ns + 2 * _LAYOUT_NS
+            self._over = False
             self._enter(Stage.MOVE, state.stamp_ns, state.stamp_ns + _LAYOUT_NS)
         else:
             self.control.go(np.array((*seen.tool[:2], _LIFT_M)), self._task.reach, state)
@@ -179,10 +180,10 @@ class Episodes:
             self._count, self._began_ns = 0, state.stamp_ns
             self._enter(Stage.RUN, state.stamp_ns)
         else:
-            above = abs(seen.tool - self._start)[:2].max() > _NEAR_M
-            self.control.go(
-                np.array((*self._start[:2], _LIFT_M)) if above else self._start, self._task.reach, state
-            )
+            # Over its start first, then down or up to it and not back: else the two ends could take turns.
+            self._over = self._over or abs(seen.tool - self._start)[:2].max() <= _NEAR_M
+            over = np.array((*self._start[:2], _LIFT_M))
+            self.control.go(self._start if self._over else over, self._task.reach, state)
 
     def _run(self, state: RobotState, seen: Observation, act: Act) -> None:
         late = state.stamp_ns - self._began_ns >= self._task.limit_steps * self._every_ns
