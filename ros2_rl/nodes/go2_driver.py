@@ -33,7 +33,7 @@ from ros2_rl.robots import NS_PER_S, RobotState
 from ros2_rl.safety.config import load_safety
 from ros2_rl.sim.latency import TickLatency
 from ros2_rl.unitree import layout, services
-from ros2_rl.unitree.cadence import Cadence
+from ros2_rl.unitree.cadence import PERIOD_S, Cadence
 from ros2_rl.unitree.codec import Codec
 from ros2_rl.unitree.connection import Connection
 from ros2_rl.unitree.machine import DriverMachine, State, Timeouts
@@ -66,7 +66,8 @@ class Go2Driver(Node):
         timeouts = Timeouts(value("command_timeout_s"), value("state_timeout_s"), value("damping_s"))
         self.machine = DriverMachine(self._robot, load_safety(self._robot.name).stand, timeouts)
         self._loop = LoopDiagnostics(self, min_rate_hz=450.0, max_execution_ms=2.0, max_latency_ms=15.0)
-        self._cadence, self._latency = Cadence(), TickLatency(told=self._loop.delayed)
+        self._cadence = Cadence(per_command=round(self._period_ns / (NS_PER_S * PERIOD_S)))
+        self._latency = TickLatency(told=self._loop.delayed)
         self._reader = joint_reader(self._robot.joints)
         self._awaited = [t for t in value("wait_for_topics") if t]
         self._publishing, self._closing = False, False
@@ -211,7 +212,7 @@ class Go2Driver(Node):
         command = self.machine.output(now)
         self._connection.send(self._codec.command(command))
         now = time.monotonic()
-        self._cadence.sent(now)
+        self._cadence.sent(now, fresh=raw is not None)
         if raw is not None and command is not None:
             self._latency.came(command.stamp_ns, command.gains, now)
 

@@ -15,20 +15,27 @@ class Cadence:
 
     Args:
         period_s: nominal distance of two frames, wall time.
+        per_command: frames for each command that is expected; between two commands the last one goes out
+            again, on time.
     """
 
-    def __init__(self, period_s: float = PERIOD_S):
-        self._longest_s = period_s + _GRACE_S
+    def __init__(self, period_s: float = PERIOD_S, per_command: int = 1):
+        self._period_s, self._per_command = period_s, per_command
         self._sent: float | None = None
+        self._repeated = 0
         self._periods = Durations()
         self.frames = 0
 
     def left(self, now: float) -> float:
         """Wall time until a frame has to go out, s; not positive: now."""
-        return 0.0 if self._sent is None else self._sent + self._longest_s - now
+        if self._sent is None:
+            return 0.0
+        grace_s = _GRACE_S if self._repeated >= self._per_command - 1 else 0.0
+        return self._sent + self._period_s + grace_s - now
 
-    def sent(self, now: float) -> None:
-        """A frame has gone out."""
+    def sent(self, now: float, fresh: bool = True) -> None:
+        """A frame has gone out; ``fresh``: with a new command."""
+        self._repeated = 0 if fresh else self._repeated + 1
         if self._sent is not None:
             self._periods.add(now - self._sent)
         self._sent = now

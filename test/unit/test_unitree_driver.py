@@ -158,6 +158,11 @@ def test_frames_go_out_with_commands_and_never_later_than_a_period() -> None:
         cadence.sent(now)
     assert 0.0022 < cadence.left(7.004) < 0.0024 and cadence.left(7.0064) < 0.0
     assert cadence.figures_ms() == pytest.approx((2.0, 2.0, 2.0), abs=0.02) and cadence.frames == 3
+    slow = Cadence(per_command=2)
+    slow.sent(7.0)
+    assert slow.left(7.0) == pytest.approx(0.002), "the last command again, on time"
+    slow.sent(7.002, fresh=False)
+    assert slow.left(7.002) == pytest.approx(0.0022), "a new one may be a little late"
 
 
 # ---- taking over
