@@ -18,7 +18,7 @@ HIGHEST_PRIORITY = 98
 """The kernel's own watchdogs run at 99."""
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK = 14
-_SWITCH_S = 0.0005
+_SWITCH_S = 0.0001
 _ROUNDS, _CALLS = 60, itertools.count(1)
 
 

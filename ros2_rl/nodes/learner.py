@@ -35,6 +35,7 @@ from ros2_rl.nodes import phases
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.realtime_parameters import keep_to_cores
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.step import unpack
 from ros2_rl.realtime import give_way
@@ -56,6 +57,7 @@ class LearnerNode(Node):
         super().__init__("learner")
         self._declare()
         value = self._value
+        keep_to_cores(self)
         complaint = give_way() if value("give_way") else ""
         if complaint:
             self.get_logger().warning(complaint)
