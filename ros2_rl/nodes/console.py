@@ -39,7 +39,7 @@ from ros2_rl.sim.perturbations import flatten, load_gap, settings
 
 _KNOBS = ("actuation_delay_ms", "payload_kg", "friction", "gain_scale", "leg_strength_")
 """Beginnings of the names of what can be changed while watching."""
-_DRAW_S = 1.0 / 15.0
+_DRAW_S = 1.0 / 12.0
 
 
 class ConsoleNode(Node):
