@@ -61,7 +61,7 @@ class Page:
         self._client, self._feet = client, list(feet)
         self._scene(geometry)
         self._reports = -1
-        self._shown: np.ndarray | None = None
+        self._shown = np.full((len(geometry.frames), 3), np.nan)
 
     def build(self, ask: Ask, knobs: Sequence[Knob]) -> None:
         """Add the panel; ``knobs`` is empty where there is no simulator."""
@@ -161,8 +161,6 @@ class Page:
             self._floor.position = (*(-np.mod(place[:2], 0.5)), 0.0)
             place[:2] = 0.0
         self._base.position, self._base.wxyz = place, view.quat
-        if self._shown is None:
-            self._shown = np.full_like(poses[0], np.nan)
         for i in np.flatnonzero((self._shown != poses[0]).any(axis=1)):
             self._joints[i].position = poses[0][i]
         self._shown = poses[0]
