@@ -6,13 +6,17 @@ classes of the nodes. On the way the policy is looked at on tables of its own, w
 time; the final trials are on other tables again. Seeds 11 and 12 were used for tuning and are never reported.
 
     python bench/hil.py [--quick] [--out FILE] [--seeds 1 2 3 4] [--task peg] [--minutes 30] [--demos 3]
-        [--trials 100] [--verbose]
+        [--trials 100] [--jobs 1] [--results DIR] [--verbose]
+
+With ``--results`` each method and seed leaves a file there; what is there is not run again.
 """
 
 import argparse
+import json
+import multiprocessing
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from launching import write_result
@@ -24,6 +28,7 @@ from ros2_rl.manipulation.demos import DemoWriter
 from ros2_rl.manipulation.operator import Character, ScriptedOperator
 from ros2_rl.manipulation.practice import WINDOW, PracticeConfig, Told
 from ros2_rl.manipulation.task import load_arm_task
+from ros2_rl.policy.onnx_policy import write_bytes
 from ros2_rl.sim.arm_loop import ArmCell
 from ros2_rl.sim.arm_session import demonstrate, practise, tried
 
@@ -49,6 +54,17 @@ class Result:
     """Share of a person's steps over the last WINDOW episodes, after each episode of practice."""
     minutes: float = 0.0
 
+    @classmethod
+    def load(cls, path: Path) -> "Result":
+        """What :meth:`save` wrote."""
+        found = json.loads(path.read_text())
+        return cls(**found | {"looks": {float(m): s for m, s in found["looks"].items()}})
+
+    def save(self, path: Path) -> None:
+        """Whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, (json.dumps(asdict(self)) + "\n").encode())
+
     @property
     def minutes_to_good(self) -> float | None:
         """Robot minutes until a look found 80 % or more; None: never."""
@@ -64,13 +80,31 @@ class Result:
         return self.rates[-1] if self.rates else 0.0
 
 
+@dataclass(frozen=True)
 class Bench:
     """One task with its demonstrations, trial by trial and method by method."""
 
-    def __init__(self, task: str, minutes: float, demos: int, trials: int, looks: int, verbose: bool):
-        self.task, self.minutes, self.demos = task, minutes, demos
-        self.trials, self.looks = trials, looks
-        self._verbose = verbose
+    task: str
+    minutes: float
+    demos: int
+    trials: int
+    looks: int
+    verbose: bool = False
+    results: Path | None = None
+    """Folder of the results; None: kept nowhere."""
+
+    def result(self, asked: tuple[str, int]) -> Result:
+        """One method with one seed, run unless its result is there."""
+        name = "-".join(f"{v:g}" if isinstance(v, float) else str(v) for v in (
+            self.task, self.minutes, self.demos, self.trials, *asked
+        ))  # fmt: skip
+        path = self.results / f"{name}.json" if self.results else None
+        if path and path.is_file():
+            return Result.load(path)
+        found = self.run(*asked)
+        if path:
+            found.save(path)
+        return found
 
     def run(self, method: str, seed: int) -> Result:
         """One method with one seed."""
@@ -103,7 +137,7 @@ class Bench:
             due = [mark for mark in MARKS if mark <= minutes and mark not in looks]
             if due:
                 looks[due[-1]] = self._success(tuning.newest, seed + _LOOKS, self.looks)[0]
-            if due and self._verbose:
+            if due and self.verbose:
                 figures = "  ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in report.values.items())
                 print(f"  {method} {seed}: look {looks[due[-1]]:.2f}  {figures}", flush=True)
 
@@ -173,17 +207,21 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="practice of each learner, robot minutes")
     parser.add_argument("--demos", type=int, default=3, help="demonstrations that all of them begin with")
     parser.add_argument("--trials", type=int, default=100, help="final trials")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
+    parser.add_argument("--results", type=Path, help="folder in which each result is kept")
     parser.add_argument("--verbose", action="store_true", help="a line for each look")
     args = parser.parse_args()
-    if args.quick:
-        bench, seeds = Bench("reach", 3.0, 1, 20, 10, args.verbose), args.seeds[:1]
-    else:
-        bench, seeds = Bench(args.task, args.minutes, args.demos, args.trials, 20, args.verbose), args.seeds
+    settings = (
+        ("reach", 3.0, 1, 20, 10) if args.quick else (args.task, args.minutes, args.demos, args.trials, 20)
+    )
+    bench = Bench(*settings, args.verbose, args.results)
+    seeds = args.seeds[:1] if args.quick else args.seeds
     print(f"{bench.task}, {bench.demos} demonstrations, {bench.minutes:g} robot minutes, scripted operator")
     results: dict[str, list[Result]] = {method: [] for method in METHODS}
-    for seed in seeds:
-        for method in METHODS:
-            results[method].append(bench.run(method, seed))
+    asked = [(method, seed) for seed in seeds for method in METHODS]
+    with multiprocessing.get_context("spawn").Pool(args.jobs, maxtasksperchild=1) as pool:
+        for (method, _), found in zip(asked, pool.imap(bench.result, asked), strict=True):
+            results[method].append(found)
             write_result(args.out, flat(results, seeds))
     print_table(results)
     verdict = musts(results, bench.minutes)
