@@ -56,7 +56,7 @@ def start(context: LaunchContext) -> list:
         replay=args.replay,
     )
     if args.operator == "scripted":
-        nodes.append(node("leg_operator", args, task=args.task, seed=args.seed))
+        nodes.append(node("leg_operator", args, task=args.task, seed=args.seed, lockstep=args.lockstep))
     return [
         *transports(args),
         *end_together([*nodes, learner], goal=learner),
@@ -95,7 +95,7 @@ def start_arm(args: ArmArgs) -> list:
         node("arm_executor", args, **acting, lockstep=args.lockstep, learning=True),
     ]
     if args.operator == "scripted":
-        nodes.append(node("operator", args, **common))
+        nodes.append(node("operator", args, **common, lockstep=args.lockstep))
     return [*end_together([*nodes, learner], goal=learner), *nodes, learner, *recorder(args)]
 
 

@@ -28,7 +28,8 @@ def start(context: LaunchContext) -> list:
     )
     nodes = [simulator, node("supervisor", args, lockstep=args.lockstep), executor]
     if args.operator == "scripted":
-        nodes.append(node("operator", args, task=args.task, seed=args.seed, always=True))
+        told = {"task": args.task, "seed": args.seed, "lockstep": args.lockstep}
+        nodes.append(node("operator", args, **told, always=True))
     return [*end_together(nodes, goal=executor), *nodes]
 
 

@@ -32,6 +32,8 @@ class Wish:
     """Whether none of its memory may be paged out."""
     cores: tuple[int, ...] = ()
     """The only cores that it runs on; empty: any."""
+    urgent: tuple[int, ...] = ()
+    """Threads that go before the others of the process: their priority is one higher."""
 
 
 class Kernel:
@@ -156,7 +158,9 @@ def _lock(_: Wish, kernel: Kernel) -> str:
 def _raise_priority(wish: Wish, kernel: Kernel) -> str:
     return _for_all(
         kernel,
-        lambda thread: kernel.set_fifo(thread, wish.priority),
+        lambda thread: kernel.set_fifo(
+            thread, min(wish.priority + (thread in wish.urgent), HIGHEST_PRIORITY)
+        ),
         f"There is no real-time priority {wish.priority}",
         f"; set 'rtprio {HIGHEST_PRIORITY}' for this user in /etc/security/limits.conf and log in anew",
     )

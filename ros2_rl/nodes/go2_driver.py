@@ -82,9 +82,8 @@ class Go2Driver(Node):
         self._connect()
         quiet_collector()
         yield_soon()  # the two loops and the node's own thread to each other
-        for loop in self._loops:
-            loop.start()
-        treat(self)
+        _, commands = (loop.start() for loop in self._loops)
+        treat(self, urgent=(commands,))
 
     def close(self) -> None:
         """Damp, switch the motors off, and give the legs back to the mode that had them."""

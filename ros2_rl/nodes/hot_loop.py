@@ -13,8 +13,11 @@ class HotLoop:
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def start(self) -> None:
+    def start(self) -> int:
+        """Begin; the native id of the thread."""
         self._thread.start()
+        assert self._thread.native_id is not None
+        return self._thread.native_id
 
     def check(self) -> None:
         """Raise what ended the thread, if something did; for the node's own thread."""

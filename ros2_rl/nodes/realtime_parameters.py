@@ -6,11 +6,12 @@ from rclpy.node import Node
 from ros2_rl.realtime import HIGHEST_PRIORITY, Wish, apply
 
 
-def treat(node: Node) -> None:
+def treat(node: Node, urgent: tuple[int, ...] = ()) -> None:
     """Declare the parameters and get what they wish for; what cannot be had is a warning.
 
     Called once the node's topics and its own threads are there, so that they are treated as well: a thread
-    that waits for a core while it holds the interpreter would hold up those that need not wait.
+    that waits for a core while it holds the interpreter would hold up those that need not wait. Threads that
+    are ``urgent`` (native ids) go before the others of the process.
     """
     priorities = [IntegerRange(from_value=0, to_value=HIGHEST_PRIORITY, step=1)]
     for name, default, descriptor in (
@@ -19,7 +20,7 @@ def treat(node: Node) -> None:
     ):
         node.declare_parameter(name, default, ParameterDescriptor(read_only=True, **descriptor))
     value = lambda name: node.get_parameter(name).value  # noqa: E731
-    _wish(node, Wish(value("realtime_priority"), value("lock_memory"), _cores(node)))
+    _wish(node, Wish(value("realtime_priority"), value("lock_memory"), _cores(node), urgent))
 
 
 def keep_to_cores(node: Node) -> None:

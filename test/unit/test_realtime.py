@@ -49,6 +49,12 @@ class Fake(Kernel):
         self.done.append((what, thread, *more))
 
 
+def test_urgent_threads_go_before_the_others_of_their_process() -> None:
+    kernel = Fake()
+    assert apply(Wish(priority=70, urgent=(12,)), kernel) == []
+    assert kernel.done == [("fifo", 10, 70), ("fifo", 12, 71)]
+
+
 def test_everything_is_given_to_every_thread() -> None:
     kernel = Fake()
     assert apply(EVERYTHING, kernel) == []
