@@ -43,6 +43,9 @@ from ros2_rl.unitree.takeover import MODES
 
 _FEW = 25
 """Every so manieth state is published on rt/lf/lowstate as well, and services are looked after."""
+_MAX_LAG_S = 0.02
+"""After a longer stall of this machine the robot goes on where it was: in a rush to make up for it, states
+would come faster than anybody can answer."""
 _VIEW_S = 1 / 30
 _FAREWELL_S = 3.5
 
@@ -60,7 +63,8 @@ class Go2Sim(Node):
         plant = Plant(robot, start, value("seed"), PHYSICS_DT, STATE_RATE_HZ)
         self.go2 = SimulatedGo2(plant, value("mode"))
         self._gap = GapSwitch(plant, gap, on)
-        self._pacer, self._factor = Pacer(1.0 / (STATE_RATE_HZ * value("speed"))), RealTimeFactor()
+        self._pacer = Pacer(1.0 / (STATE_RATE_HZ * value("speed")), _MAX_LAG_S)
+        self._factor = RealTimeFactor()
         stiff = [gains for name, gains in robot.gains.items() if name.startswith(POLICY)]
         self._rounds = LoopDiagnostics(self, max_execution_ms=2.0, max_latency_ms=15.0)
         self._round_trip = RoundTrip(stiff, told=self._rounds.delayed)
@@ -107,10 +111,9 @@ class Go2Sim(Node):
 
     def _turn(self) -> None:
         """Hear commands until the next state is due, then go on to it."""
+        self._hear(0.0)  # commands count, however late the robot is
         while (left := self._pacer.left(time.monotonic())) > 0.0:
-            for message in self._commands.wait(left):
-                if self.go2.low_cmd(message.payload) and self.go2.last is not None:
-                    self._round_trip.came(self.go2.last, time.monotonic())
+            self._hear(left)
         begin = time.monotonic()
         self._pacer.count(begin)
         self._look_after()
@@ -118,6 +121,11 @@ class Go2Sim(Node):
         if not self.go2.plant.lost:
             self._publish()
         self._rounds.ran(self.go2.plant.stamp_ns, time.monotonic() - begin)
+
+    def _hear(self, timeout_s: float) -> None:
+        for message in self._commands.wait(timeout_s):
+            if self.go2.low_cmd(message.payload) and self.go2.last is not None:
+                self._round_trip.came(self.go2.last, time.monotonic())
 
     def _publish(self) -> None:
         message = low_state(self.go2.low_state())
