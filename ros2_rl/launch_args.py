@@ -27,6 +27,8 @@ from ros2_rl.unitree.interface import check_interface
 
 HARDWARE = ("sim", "go2_sim", "go2")
 """A simulator, a simulated Go2 behind Unitree's own protocol, a Go2."""
+AUTO = "auto"
+"""The learner that a task's file names."""
 OPERATORS = ("none", "person", "scripted")
 RECORD = ("true", "false", "events")
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -73,7 +75,7 @@ SIM_ARGUMENTS: Table = {
 FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "gap": ("default", "reality gap that is to be won back, as in config/gaps"),
     "speed": ("0", _SPEED),
-    "learner": ("slowrl", "learner, as in config/learners"),
+    "learner": ("slowrl", "learner, as in config/learners; auto: the one that docs/slowrl.md found best"),
     "minutes": ("75", "budget of training, minutes of robot time"),
     "episodes": ("16", "episodes of the evaluations before and after"),
     "resume": ("", "run_dir of an earlier run to go on from; empty: start anew"),
@@ -153,8 +155,10 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     """
     text = complete(values, FINETUNE_ARGUMENTS)
     common = _common(text)
-    policy = OnnxPolicy(Path(common["policy"] or load_task(common["task"]).policy_path))
-    load_learner(text["learner"]).check_rank(layer.weight.shape for layer in linear_layers(policy.model))
+    task = load_task(common["task"])
+    policy = OnnxPolicy(Path(common["policy"] or task.policy_path))
+    learner = task.learner if text["learner"] == AUTO else text["learner"]
+    load_learner(learner).check_rank(layer.weight.shape for layer in linear_layers(policy.model))
     operator = one_of("operator", text["operator"], OPERATORS)
     if operator == "scripted" and common["hardware"] == "go2":
         raise ConfigError("A scripted person may not drive a real robot; use operator:=person with teleop.")
@@ -166,7 +170,7 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     return FinetuneArgs(
         **common,
         run_dir=run_dir,
-        learner=text["learner"],
+        learner=learner,
         minutes=minutes,
         episodes=episodes,
         resume=resume,

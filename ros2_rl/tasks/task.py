@@ -54,6 +54,7 @@ class Task(BaseModel):
     episode: Seconds = Field(gt=0, description="length of an evaluation episode")
     policy: str = Field(description="base policy (ONNX), in the share folder")
     critic: str = Field(description="critic weights, in the share folder")
+    learner: str = Field(default="slowrl", description="what learner:=auto stands for, in config/learners")
     commands: Commands
     stand_below: float = Field(ge=0, description="norm of the command below which the robot stands")
     rewards: Weights = Field(description="weight of each reward term, per its unit")

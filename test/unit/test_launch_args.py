@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ros2_rl.errors import ConfigError
 from ros2_rl.launch_args import FINETUNE_ARGUMENTS, SIM_ARGUMENTS, check_finetune_args, check_sim_args
 from ros2_rl.learning.config import load_learner
+from ros2_rl.tasks import load_task
 
 
 def mistake(**values: str) -> str:
@@ -82,6 +83,12 @@ def test_a_log_level_is_one_of_those_of_ros() -> None:
 def test_an_unknown_argument_is_refused_with_those_that_there_are() -> None:
     text = mistake(tsk="trot")
     assert "'tsk'" in text and "task" in text
+
+
+def test_auto_is_the_learner_that_the_task_names() -> None:
+    for task in ("trot", "jump"):
+        assert check_finetune_args({"learner": "auto", "task": task}).learner == load_task(task).learner
+    assert check_finetune_args({"learner": "auto"}).learner == "fft", "the evidence is in docs/slowrl.md"
 
 
 def test_the_simulator_has_no_learner() -> None:
