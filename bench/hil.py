@@ -14,6 +14,7 @@ With ``--results`` each method and seed leaves a file there; what is there is no
 import argparse
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -200,7 +201,7 @@ def flat(results: dict[str, list[Result]], seeds: list[int]) -> dict[str, float 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="reach, one seed, 3 robot minutes, 20 trials")
+    parser.add_argument("--quick", action="store_true", help="reach, one seed, 3 robot minutes, 20 trials, all cores")
     parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--task", default="peg", help="task of the arm, as in config/tasks")
@@ -216,10 +217,11 @@ def main() -> int:
     )
     bench = Bench(*settings, args.verbose, args.results)
     seeds = args.seeds[:1] if args.quick else args.seeds
+    jobs = (os.cpu_count() or 1) if args.quick else args.jobs
     print(f"{bench.task}, {bench.demos} demonstrations, {bench.minutes:g} robot minutes, scripted operator")
     results: dict[str, list[Result]] = {method: [] for method in METHODS}
     asked = [(method, seed) for seed in seeds for method in METHODS]
-    with multiprocessing.get_context("spawn").Pool(args.jobs, maxtasksperchild=1) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
         for (method, _), found in zip(asked, pool.imap(bench.result, asked), strict=True):
             results[method].append(found)
             write_result(args.out, flat(results, seeds))
