@@ -201,7 +201,9 @@ def flat(results: dict[str, list[Result]], seeds: list[int]) -> dict[str, float 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="reach, one seed, 3 robot minutes, 20 trials, all cores")
+    parser.add_argument(
+        "--quick", action="store_true", help="reach, one seed, 3 robot minutes, 20 trials, all cores"
+    )
     parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--task", default="peg", help="task of the arm, as in config/tasks")
