@@ -21,6 +21,7 @@ from ros2_rl.manipulation.demos import load_demos
 from ros2_rl.manipulation.episode import Transition
 from ros2_rl.manipulation.observation import WIDTH
 from ros2_rl.manipulation.practice import Practice, PracticeConfig, Told
+from ros2_rl.manipulation.promotion import Promotion, Verdict
 from ros2_rl.manipulation.task import ArmTask
 from ros2_rl.manipulation.upload import EpisodeEnd
 from ros2_rl.policy.onnx_policy import write_bytes
@@ -61,6 +62,9 @@ class ArmTuning:
         self.learner = RlpdLearner(cfg, WIDTH, len(task.moves), self.identity, base)
         self.version, self._episode, self._learns = 0, 0, False
         self._newest: ArmPolicy | None = None
+        self._promotion = Promotion(cfg.gate_margin) if cfg.promotion_gate else None
+        self._best: dict[str, torch.Tensor] | None = None
+        """The actor that did best in practice."""
         if demos is not None:
             self.learner.show(shown(demos, task))
             self.learner.clone(cfg.clone_steps)
@@ -80,11 +84,28 @@ class ArmTuning:
         """An episode is over; what there is to tell. :meth:`work` learns from it."""
         steps, told = self.practice.on_end(end)
         self._episode = end.number + 1
-        # Nothing is learned from a trial, nor while a person drives and drives.
-        self._learns = bool(steps) and not self.practice.waits
+        if steps:
+            told += self._promote()
+        # Nothing is learned from a trial, nor while a person drives and drives, nor once practice is over.
+        self._learns = bool(steps) and not self.practice.waits and self.practice.kind == "practice"
         if self._learns:
             self.learner.begin(len(steps))
         return told
+
+    def _promote(self) -> list[Told]:
+        """Keep the actor that does best; go back to it when it gets worse, and when practice is over."""
+        if self._promotion is None:
+            return []
+        latest, sac = self.practice.curve[-1], self.learner.sac
+        verdict = self._promotion.saw(latest["alone"])
+        if verdict is Verdict.BEST:
+            self._best = sac.actor_parameters()
+        goes_back = verdict is Verdict.WORSE or self.practice.kind != "practice"
+        if self._best is None or verdict is Verdict.BEST or not goes_back:
+            return []
+        sac.set_actor(self._best)
+        values = {"robot_minutes": latest["robot_minutes"], "alone": latest["alone"]}
+        return [Told("restored", values | {"best_alone": self._promotion.best or 0.0})]
 
     def work(self, most: int) -> tuple[bool, RlpdStats | None]:
         """At most so many gradient steps: whether all are made, and then what they did, if there were any."""

@@ -12,7 +12,7 @@ from ros2_rl.learning.config import load_arm_learner
 from ros2_rl.manipulation.demos import DemoWriter
 from ros2_rl.manipulation.episode import Transition
 from ros2_rl.manipulation.observation import WIDTH
-from ros2_rl.manipulation.practice import PATIENCE_S, Practice, PracticeConfig
+from ros2_rl.manipulation.practice import PATIENCE_S, WINDOW, Practice, PracticeConfig
 from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.manipulation.upload import EpisodeEnd
 
@@ -48,9 +48,9 @@ class Clock:
         return listener.on_end(end)
 
 
-def tuning(demos: Path | None = None, **session) -> ArmTuning:
+def tuning(demos: Path | None = None, changes: dict | None = None, **session) -> ArmTuning:
     config = PracticeConfig(**{"minutes": 1.0, "trials_before": 0, "trials_after": 1, **session})
-    return ArmTuning(config, load_arm_learner("rlpd", **SMALL), TASK, demos, seed=1)
+    return ArmTuning(config, load_arm_learner("rlpd", **SMALL, **(changes or {})), TASK, demos, seed=1)
 
 
 def test_trials_practice_trials_and_no_more():
@@ -74,6 +74,55 @@ def test_what_the_arm_still_does_when_the_session_is_over_changes_nothing():
         assert clock.episode(practice, success=False) == ([], [])
         assert practice.over and practice.kind == "trial"
     assert (practice.results, practice.curve, practice.lost) == (results, curve, 0)
+
+
+def actor(found: ArmTuning) -> list[np.ndarray]:
+    return [p.numpy().copy() for p in found.learner.sac.actor_parameters().values()]
+
+
+def same(one: list[np.ndarray], two: list[np.ndarray]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def practised(found: ArmTuning, clock: Clock, count: int, success: bool) -> list[str]:
+    """Kinds of what was told in so many episodes."""
+    kinds = []
+    for _ in range(count):
+        kinds += [told.kind for told in clock.episode(found, success=success)]
+        found.work(1000)
+    return kinds
+
+
+def test_an_actor_that_gets_worse_is_taken_back_to_the_best():
+    found, clock = tuning(changes={"critic_warmup": 0}, minutes=100.0), Clock()
+    practised(found, clock, WINDOW - 1, True)
+    best = actor(found)
+    assert "restored" not in practised(found, clock, 1 + WINDOW // 5, True)
+    assert not same(actor(found), best), "it goes on learning, and is as good"
+    assert practised(found, clock, WINDOW // 5, False).count("restored") == 0
+    last = actor(found)
+    told = [told for told in clock.episode(found, success=False) if told.kind == "restored"]
+    assert told and told[0].values["best_alone"] == 1.0 and not same(actor(found), last)
+    assert "restored" not in practised(found, clock, WINDOW - 1, False), "a window of its own"
+
+
+def test_what_did_best_in_practice_is_tried_and_kept():
+    found, clock = (
+        tuning(changes={"critic_warmup": 0}, minutes=(WINDOW + 2.5) / 60.0, trials_after=2),
+        Clock(),
+    )
+    practised(found, clock, WINDOW - 1, True)
+    best = actor(found)
+    kinds = practised(found, clock, 4, success=False)
+    assert kinds[-1] == "restored" and found.practice.kind == "trial" and same(actor(found), best)
+    practised(found, clock, 2, False)
+    assert found.practice.over and same(actor(found), best)
+
+
+def test_without_the_gate_the_newest_is_kept():
+    found, clock = tuning(changes={"promotion_gate": False}, minutes=100.0), Clock()
+    practised(found, clock, WINDOW, True)
+    assert "restored" not in practised(found, clock, WINDOW, False)
 
 
 def test_a_trial_with_help_is_no_success():

@@ -24,3 +24,9 @@ class RlpdConfig(SacConfig):
     imitation_half_life_steps: float = Field(
         10_000.0, gt=0, le=1e7, description="gradient steps after which that weight has halved"
     )
+    promotion_gate: bool = Field(
+        True, description="go back to the actor that did best in practice when it gets worse, and in the end"
+    )
+    gate_margin: float = Field(
+        0.2, ge=0, lt=1, description="share of successes without help by which it may be below the best"
+    )
