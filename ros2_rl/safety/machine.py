@@ -24,6 +24,7 @@ from ros2_rl.safety.config import SafetyConfig
 from ros2_rl.safety.guards.attitude import HeightGuard
 from ros2_rl.safety.guards.base import Rule
 from ros2_rl.safety.guards.timing import TargetAgeGuard
+from ros2_rl.safety.guards.tool import ContactForceGuard
 from ros2_rl.safety.limiter import damping_command
 from ros2_rl.safety.modes import DAMPED, Actor, Mode, ModeRecord
 from ros2_rl.safety.poses import PoseScript, StandingCheck, brace, lie_down, stand_up
@@ -255,9 +256,20 @@ class ModeMachine:
                 self.enter(Mode.DAMPING, f"lay down, since {self._landing}", guard=self.record.guard)
         elif self._policy_wanted and self.stands() and self._policy_ready():
             self._approach_policy()
+        elif self._still_pushed():
+            assert self.sample is not None
+            self._script = brace(self._robot, self._config.stand, self.sample.state)
         else:
             self.record.announce(0)
             self._give_up_waiting()
+
+    def _still_pushed(self) -> bool:
+        """Whether an arm that holds is touched too hard all the same, so that it has to give way.
+
+        Where it was when it was stopped it may since have been thrown out of, and press to get back there.
+        """
+        pushed = self._verdict.guard == ContactForceGuard.name and bool(self.held)
+        return pushed and self._script is not None and self._script.done(self.stamp_ns)
 
     def _advance_recovery(self, state: RobotState) -> None:
         if self._recovery.failed:

@@ -1,5 +1,7 @@
 """An arm under its supervisor: the box holds whatever is asked for, and what is pressed is let go."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from arm_rig import BOX, HIGH, LOW, ROBOT, SAFETY, Rig, target
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from ros2_rl.errors import ConfigError
 from ros2_rl.safety.config import _check_complete, parse_safety
 from ros2_rl.safety.modes import Mode
+from ros2_rl.safety.reaction import Reaction, Verdict
 from ros2_rl.safety.workspace import WorkspaceFence, straight
 
 EXAMPLES = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
@@ -175,6 +178,22 @@ def test_a_tool_that_is_pushed_out_of_its_box_is_held():
         if rig.mode is Mode.STAND:
             break
     assert rig.mode is Mode.STAND and rig.supervisor.snapshot().guard in ("workspace", "contact force")
+
+
+@pytest.mark.parametrize(("guard", "gives_way"), [("contact force", True), ("workspace", False)])
+def test_an_arm_that_still_presses_while_it_holds_gives_way(guard: str, gives_way: bool):
+    rig = Rig().begin()
+    machine, verdict = rig.supervisor._machine, Verdict(Reaction.HOLD, "it is pushed", guard)
+    machine.obey(verdict)
+    assert machine.mode is Mode.STAND and machine.sample is not None
+    before, state = machine.sample, machine.sample.state
+    thrown = replace(state, q=state.q + 0.05, stamp_ns=state.stamp_ns + 200_000_000)
+    sample = replace(before, state=thrown)
+    machine.accept(sample)
+    machine.obey(verdict)
+    machine.advance(sample)
+    stays_at = thrown.q if gives_way else state.q
+    np.testing.assert_allclose(machine.proposal(sample).q, stays_at, atol=1e-9)
 
 
 def test_a_guard_that_an_arm_needs_cannot_be_left_out():
