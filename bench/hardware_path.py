@@ -82,8 +82,10 @@ def measure(updates: bool, seconds: float) -> dict[str, float]:
         "minutes": seconds / 60.0, "episodes": 1,
         "learner": "slowrl" if updates else _paused_learner(folder),
     }  # fmt: skip
-    file = "finetune.launch.py"
-    with lease_domain() as wire, launched(file, arguments | {"domain": wire}, folder) as (process, domain):
+    with (
+        lease_domain() as wire,
+        launched("finetune.launch.py", arguments | {"domain": wire}, folder) as (process, domain),
+    ):
         watch = DiagnosticsWatch(domain)
         watch.until(lambda: int(watch.values("policy_executor").get("ticks", 0)) > 50, _PATIENCE_S)
         watch.spin(_SETTLE_S)

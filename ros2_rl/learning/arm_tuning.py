@@ -82,9 +82,10 @@ class ArmTuning:
 
     def on_end(self, end: EpisodeEnd) -> list[Told]:
         """An episode is over; what there is to tell. :meth:`work` learns from it."""
+        practised = self.practice.kind == "practice"
         steps, told = self.practice.on_end(end)
         self._episode = end.number + 1
-        if steps:
+        if practised:  # though none of its steps may have arrived
             told += self._promote()
         # Nothing is learned from a trial, nor while a person drives and drives, nor once practice is over.
         self._learns = bool(steps) and not self.practice.waits and self.practice.kind == "practice"

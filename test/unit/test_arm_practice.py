@@ -119,6 +119,16 @@ def test_what_did_best_in_practice_is_tried_and_kept():
     assert found.practice.over and same(actor(found), best)
 
 
+def test_what_did_best_is_tried_though_the_last_episode_got_lost():
+    found, clock = tuning(changes={"critic_warmup": 0}, minutes=(WINDOW + 2.5) / 60.0), Clock()
+    practised(found, clock, WINDOW - 1, True)
+    best = actor(found)
+    practised(found, clock, 3, success=False)
+    assert not same(actor(found), best)
+    told = clock.episode(found, success=False, lose=10)
+    assert told[-1].kind == "restored" and found.practice.kind == "trial" and same(actor(found), best)
+
+
 def test_without_the_gate_the_newest_is_kept():
     found, clock = tuning(changes={"promotion_gate": False}, minutes=100.0), Clock()
     practised(found, clock, WINDOW, True)
