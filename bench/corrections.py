@@ -21,7 +21,7 @@ from ros2_rl.learning.events import Label, Report
 from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.phase import TRAIN
 from ros2_rl.learning.run_log import summary
-from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.sim.loop import Robot, run
 from ros2_rl.sim.perturbations import load_gap

@@ -31,7 +31,7 @@ from std_msgs.msg import Float32MultiArray, UInt8MultiArray
 from std_srvs.srv import Trigger
 
 from ros2_rl.domain import lease_domain
-from ros2_rl.launch_args import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ
+from ros2_rl.launch_values import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ
 from ros2_rl.nodes.conversions import reliable, status_values
 from ros2_rl.nodes.policy_executor import PolicyExecutor
 from ros2_rl.nodes.practice import Practice

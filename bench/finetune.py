@@ -21,7 +21,7 @@ from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.events import Report
 from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.run_log import progress_line, summary
-from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.sim.loop import Robot, run
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.tasks import load_task

@@ -20,7 +20,8 @@ from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.events import Announce, Label, Learn
 from ros2_rl.learning.finetune import make_learner
 from ros2_rl.learning.rollout import Batch, Counts, Rollout
-from ros2_rl.learning.session import Session, SessionConfig
+from ros2_rl.learning.session import Session
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.sim.loop import Robot

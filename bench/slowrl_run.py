@@ -11,7 +11,7 @@ from slowrl_robot import BenchRobot, Exam, Twin
 from ros2_rl.learning.config import LearnerConfig, load_learner
 from ros2_rl.learning.events import Report
 from ros2_rl.learning.finetune import FineTuning
-from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.onnx_policy import write_bytes
 from ros2_rl.sim.loop import Robot, run
 from ros2_rl.sim.perturbations import load_gap

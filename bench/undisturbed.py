@@ -12,7 +12,7 @@ from pathlib import Path
 
 from launching import write_result
 
-from ros2_rl.launch_args import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ
+from ros2_rl.launch_values import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ
 from ros2_rl.learning.phase import TRAIN, Phase
 from ros2_rl.robots import NS_PER_S
 from ros2_rl.safety.modes import Mode

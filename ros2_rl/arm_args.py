@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.launch_args import (
-    FINETUNE_ARGUMENTS,
+from ros2_rl.launch_args import FINETUNE_ARGUMENTS, OPERATORS
+from ros2_rl.launch_values import (
     LOG_LEVELS,
-    OPERATORS,
     Table,
     check_headless,
     check_namespace,

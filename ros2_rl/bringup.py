@@ -16,7 +16,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from ros2_rl.arm_args import ArmArgs, ArmRun
 from ros2_rl.errors import ConfigError, Ros2RlError
-from ros2_rl.launch_args import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ, SimArgs, Table
+from ros2_rl.launch_args import SimArgs
+from ros2_rl.launch_values import LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ, Table
 from ros2_rl.paths import share_path
 from ros2_rl.realtime import limit_threads
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ros2_rl.arm_args import ArmRun, check_arm_run
 from ros2_rl.errors import ConfigError
-from ros2_rl.launch_args import LOG_LEVELS, Table, complete, number
+from ros2_rl.launch_values import LOG_LEVELS, Table, complete, number
 
 OPERATORS = ("scripted", "person")
 DEMO_ARGUMENTS: Table = {

@@ -7,7 +7,7 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.evaluation.candidate import Setting
 from ros2_rl.evaluation.exam import load_exam, trials
 from ros2_rl.evaluation.sitting import check_policies, find_policy
-from ros2_rl.launch_args import LOG_LEVELS, Table, check_namespace, check_run_dir, number, one_of, yes
+from ros2_rl.launch_values import LOG_LEVELS, Table, check_namespace, check_run_dir, number, one_of, yes
 from ros2_rl.robots import load_robot
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.tasks import load_task

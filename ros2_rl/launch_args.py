@@ -1,25 +1,31 @@
-"""Arguments of the launch files: names, defaults, descriptions, and what they may be.
+"""Arguments of sim.launch.py and finetune.launch.py: names, defaults, descriptions, and what they may be.
 
 Checked before any process begins, so that a mistake costs one sentence and not a started robot.
 """
 
-import os
-import re
-import shutil
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from ros2_rl.errors import ConfigError, RecordError
+from ros2_rl.errors import ConfigError
+from ros2_rl.launch_values import (
+    LOG_LEVELS,
+    Table,
+    check_headless,
+    check_namespace,
+    check_params_file,
+    check_record,
+    check_run_dir,
+    complete,
+    earlier_run,
+    number,
+    one_of,
+    recording,
+    yes,
+)
 from ros2_rl.learning.config import load_learner
 from ros2_rl.policy.mlp import linear_layers
 from ros2_rl.policy.onnx_policy import OnnxPolicy
-from ros2_rl.recording.budget import check_room
 from ros2_rl.robots import load_robot
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.tasks import load_task
@@ -30,19 +36,9 @@ HARDWARE = ("sim", "go2_sim", "go2")
 AUTO = "auto"
 """The learner that a task's file names."""
 OPERATORS = ("none", "person", "scripted")
-RECORD = ("true", "false", "events")
-LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
-STATE_RATE_HZ = 200.0
-LOCKSTEP_STATE_RATE_HZ = 100.0
-"""In lockstep the graph, not the robot, is what costs time: half the states, twice the speed."""
-FREE_BYTES = 200 * 1024**2
-"""A run keeps checkpoints, logs and curves; less free space than this cannot end well."""
 
 _EXAM_MINUTES = 0.25
 """Robot time of an exam's episode and of what comes before it, at most, min."""
-
-Table = dict[str, tuple[str, str]]
-"""Name of an argument: default and description."""
 
 _SPEED = "robot time by wall time; 0: as fast as the graph answers (lockstep), on go2 and go2_sim real time"
 
@@ -179,14 +175,6 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     )
 
 
-def complete(values: Mapping[str, str], table: Table) -> dict[str, str]:
-    """All arguments of a table, with the default of what was not said; an unknown one is refused."""
-    for name in values:
-        if name not in table:
-            raise ConfigError(f"There is no argument '{name}'; there are {', '.join(table)}.")
-    return {name: values.get(name, default) for name, (default, _) in table.items()}
-
-
 def _common(text: Mapping[str, str]) -> dict:
     load_robot(text["robot"])
     load_gap(text["gap"])
@@ -214,24 +202,6 @@ def _common(text: Mapping[str, str]) -> dict:
     }
 
 
-def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ConfigError(f"There is no {name} '{value}'; available: {', '.join(choices)}.")
-    return value
-
-
-def number(name: str, text: str, low: float, high: float, whole: bool = False) -> float:
-    """A finite number within [low, high]."""
-    try:
-        value = float(int(text) if whole else text)
-    except ValueError:
-        kind = "a whole number" if whole else "a number"
-        raise ConfigError(f"{name} must be {kind} from {low:g} to {high:.10g}, not '{text}'.") from None
-    if not low <= value <= high:
-        raise ConfigError(f"{name} must be from {low:g} to {high:.10g}, not {text}.")
-    return value
-
-
 def _hardware(text: Mapping[str, str]) -> dict:
     """What stands behind the topics, and how it is reached; a simulator is not reached over a network."""
     hardware = one_of("hardware", text["hardware"], HARDWARE)
@@ -256,17 +226,6 @@ def _speed(text: str, hardware: str) -> float:
     return value if hardware == "sim" else value or 1.0
 
 
-def yes(name: str, text: str) -> bool:
-    return one_of(name, text.lower(), ("true", "false", "1", "0")) in ("true", "1")
-
-
-def check_headless(text: str) -> bool:
-    value = yes("headless", text)
-    if not value and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise ConfigError("There is no display for headless:=false; set DISPLAY or use headless:=true.")
-    return value
-
-
 def _policy(text: str, task: str) -> str:
     """The policy's absolute path, or nothing where it is the task's own; both must be there."""
     default = load_task(task).policy_path
@@ -278,49 +237,6 @@ def _policy(text: str, task: str) -> str:
     return str(path) if text else ""
 
 
-def check_namespace(text: str) -> str:
-    if text and not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", text, re.ASCII):
-        raise ConfigError(f"'{text}' is not a namespace; use letters, digits and _, as in robot1 or lab/go2.")
-    return text
-
-
-def check_params_file(text: str) -> str:
-    """The file's absolute path; rcl itself would say less about a file that it cannot read."""
-    if not text:
-        return ""
-    path = Path(text).expanduser().absolute()
-    try:
-        blocks = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or "it is not YAML"
-        raise ConfigError(f"The params_file {path} cannot be read: {reason}.") from error
-    if not isinstance(blocks, dict) or not all(_has_parameters(block) for block in blocks.values()):
-        raise ConfigError(
-            f"The params_file {path} is not a ROS parameter file; each block is a node's name "
-            "with its ros__parameters, as in config/ros2_rl.yaml."
-        )
-    return str(path)
-
-
-def _has_parameters(block: object) -> bool:
-    """Whether this is a node's block, or a namespace that holds nothing but such blocks."""
-    if not isinstance(block, dict):
-        return False
-    if "ros__parameters" in block:
-        return isinstance(block["ros__parameters"], dict)
-    return bool(block) and all(_has_parameters(below) for below in block.values())
-
-
-def earlier_run(text: str) -> str:
-    """Absolute path of a run that can be gone on from; empty for none."""
-    if not text:
-        return ""
-    path = Path(text).expanduser().absolute()
-    if not (path / "checkpoints").is_dir():
-        raise ConfigError(f"There is nothing to resume in {path}: it has no folder checkpoints.")
-    return str(path)
-
-
 def _earlier_replay(text: str) -> str:
     if not text:
         return ""
@@ -328,45 +244,3 @@ def _earlier_replay(text: str) -> str:
     if not (path / "replay.safetensors").is_file():
         raise ConfigError(f"There is no experience in {path}: it has no file replay.safetensors.")
     return str(path)
-
-
-def check_run_dir(text: str) -> str:
-    """A folder that can be made and written and has no run in it yet; it is not made here."""
-    path = Path(text).expanduser() if text else Path("runs") / time.strftime("%Y%m%d-%H%M%S")
-    path = path.absolute()
-    if (path / "summary.json").exists():
-        raise ConfigError(f"The run folder {path} holds a run already; choose another run_dir.")
-    existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            free = shutil.disk_usage(existing).free
-    except OSError as error:
-        raise ConfigError(
-            f"The run folder {path} cannot be written ({error.strerror}); choose another run_dir."
-        ) from error
-    if free < FREE_BYTES:
-        raise ConfigError(
-            f"The disk of {path} has {free / 1024**2:.0f} MiB free and a run needs "
-            f"{FREE_BYTES / 1024**2:.0f} MiB; make room or choose another run_dir."
-        )
-    return str(path)
-
-
-def recording(text: Mapping[str, str]) -> dict[str, Any]:
-    """Whether a run is recorded, and how large its record may become."""
-    return {
-        "record": one_of("way of recording", text["record"].lower(), RECORD),
-        "record_mib": number("record_mib", text["record_mib"], 1, 1e7),
-    }
-
-
-def check_record(common: Mapping[str, Any], run_dir: str, minutes: float) -> None:
-    """Refuse a record for which there is no room; ``minutes``: robot time that is known to come."""
-    if common["record"] == "false":
-        return
-    known = minutes if common["record"] == "true" else 0.0
-    rate_hz = LOCKSTEP_STATE_RATE_HZ if common["speed"] == 0 else STATE_RATE_HZ
-    try:
-        check_room(Path(run_dir), common["record_mib"], known, rate_hz)
-    except RecordError as error:
-        raise ConfigError(str(error)) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.launch_args import LOG_LEVELS, Table
+from ros2_rl.launch_values import LOG_LEVELS, Table
 from ros2_rl.recording.playback import FEEDS
 from ros2_rl.recording.reader import Bag
 from ros2_rl.recording.replay import beside

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ros2_rl.doctor.finding import Finding, Level, judged
-from ros2_rl.launch_args import FREE_BYTES
+from ros2_rl.launch_values import FREE_BYTES
 from ros2_rl.realtime import HIGHEST_PRIORITY, Kernel
 
 _MEMORY_GIB = 3.0

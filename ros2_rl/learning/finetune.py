@@ -22,7 +22,8 @@ from ros2_rl.learning.sac.experience import Experience, Transitions
 from ros2_rl.learning.sac.identity import identity_of
 from ros2_rl.learning.sac.learner import OffPolicyLearner
 from ros2_rl.learning.sac.stats import OffPolicyStats
-from ros2_rl.learning.session import Session, SessionConfig
+from ros2_rl.learning.session import Session
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.learning.stats import UpdateStats
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.fit import gain_set

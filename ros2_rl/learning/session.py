@@ -9,22 +9,21 @@ in-process loop run the same session.
 import enum
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from ros2_rl.learning.evaluation import Evaluation
 from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
+from ros2_rl.learning.outcomes import Counters, Outcome, Outcomes
 from ros2_rl.learning.phase import EVALUATE, IDLE, LEAD_STEPS, TRAIN, Phase
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.step import UNKNOWN, StepRecord
 from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
 from ros2_rl.tasks.clock import STEP_NS
 
-HOLD_BACK = 5
-"""Control steps that a record waits, so that the label of its stamp is known for sure."""
 EXAM_SEED = 0
 """Seed of the commands of the evaluations before and after."""
 _STEPS_PER_MINUTE = 3000
@@ -35,32 +34,6 @@ _REPORT_STEPS = 1536
 """Control steps that a line of progress is about, where windows are shorter."""
 
 
-class SessionConfig(BaseModel):
-    """How a session is run; times are robot times."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    start_s: float = Field(default=5.0, gt=0, description="stamp of the first evaluation, s")
-    minutes: float = Field(default=75.0, gt=0, description="budget of training, robot minutes")
-    goal: float = Field(default=0.9, gt=0, description="recovered fraction at which the session ends")
-    look_at: float = Field(default=0.75, description="training-return fraction that makes it look")
-    look_every_min: float = Field(default=12.0, gt=0, description="longest time between two looks, min")
-    look_pause_min: float = Field(default=4.0, ge=0, description="shortest time between two looks, min")
-    episodes: int = Field(default=16, ge=1, description="episodes of a before/after evaluation")
-    look_episodes: int = Field(default=8, ge=1, description="episodes of a look in between")
-    window_steps: int = Field(default=1536, ge=64, description="control steps between two updates")
-    lag_steps: int = Field(default=128, ge=0, description="control steps until an update acts")
-    promotion_gate: bool = Field(
-        default=False, description="go back to the last good adapter when a look is worse than its own"
-    )
-    gate_margin: float = Field(
-        default=0.02, ge=0, lt=1, description="share of the last good return by which a look may be lower"
-    )
-    collect_evaluations: bool = Field(
-        default=False, description="learn from the steps of evaluations with the gap, too"
-    )
-    measure_pretrained: bool = Field(default=True, description="evaluate without the gap first (simulator)")
-
-
 class Kind(enum.Enum):
     """What an evaluation is for."""
 
@@ -68,21 +41,6 @@ class Kind(enum.Enum):
     ZERO_SHOT = "zero_shot"
     LOOK = "look"
     FINAL = "final"
-
-
-@dataclass
-class Counters:
-    """What happened while fine-tuning (from the first training step on)."""
-
-    steps: int = 0
-    overridden: int = 0
-    human: int = 0
-    falls: int = 0
-    lost: int = 0
-    action_rate_sum: float = 0.0
-    updates: int = 0
-    rollbacks: int = 0
-    """Looks after which the promotion gate went back to the last good adapter."""
 
 
 class Session:
@@ -103,10 +61,7 @@ class Session:
         self.curve: list[dict[str, float]] = []
         self.phase: Phase | None = None
         self.paused = False
-        self._collect = collect
-        self._labels: deque[Label] = deque([Label(0, "supervisor", 0)], maxlen=1000)
-        self._held: deque[StepRecord] = deque()
-        self._scorer = task.scorer()
+        self._collect, self._outcomes = collect, Outcomes(task, robot)
         self._kind = Kind.PRETRAINED
         self._evaluation: Evaluation | None = None
         self._lead = LEAD_STEPS
@@ -121,7 +76,6 @@ class Session:
         self._recent: deque[float] = deque(maxlen=max(round(_REPORT_STEPS / config.window_steps), 1))
         """Returns of the newest windows, as many as a report is about."""
         self._finishing = ""
-        self._driven_since: int | None = None
 
     # ------------------------------------------------------------------ input
 
@@ -136,7 +90,7 @@ class Session:
 
     def on_label(self, label: Label) -> None:
         """The supervisor said who acts from ``label.stamp_ns`` on."""
-        self._labels.append(label)
+        self._outcomes.on_label(label)
 
     def on_version(self, version: int) -> None:
         """An adapter of this version was published."""
@@ -144,20 +98,14 @@ class Session:
 
     def on_step(self, record: StepRecord) -> list[Event]:
         """A control step came in; what is to be done now."""
-        self._held.append(record)
-        events: list[Event] = []
-        while len(self._held) > HOLD_BACK:
-            current, after = self._held[0], self._held[1]
-            self._held.popleft()
-            events += self._outcome(current, after)
-        return events
+        return [event for outcome in self._outcomes.on_step(record) for event in self._outcome(outcome)]
 
     def state(self) -> dict[str, Any]:
         """What a resumed session must know, as plain values for a checkpoint."""
         return {
             "seed": self.seed,
             "returns": dict(self.returns),
-            "counters": asdict(self.counters),
+            "counters": self.counters.state(),
             "curve": list(self.curve),
             "looks": self._looks,
             "version": self._version,
@@ -179,64 +127,34 @@ class Session:
 
     # ---------------------------------------------------------------- outcome
 
-    def _outcome(self, record: StepRecord, after: StepRecord) -> list[Event]:
-        label, label_after = self._label(record.stamp_ns), self._label(after.stamp_ns)
-        fell = label_after.falls > label.falls
-        reward = self._scorer.outcome(self.robot, record, after)
+    def _outcome(self, outcome: Outcome) -> list[Event]:
+        record, phase = outcome.record, self.phase
         if self._first_train_step and record.step >= self._first_train_step:
-            self._count(record, after, label, label_after)
-        phase = self.phase
+            self.counters.count(outcome)
         if phase is None or record.step < phase.start_step:
             return []
         followed = record.phase_ns in (phase.start_ns, UNKNOWN)
-        if phase.name == EVALUATE and self._evaluation is not None:
-            if not followed:
-                return self._measure_again("it was announced too late")
-            self._evaluation.add(record.step, reward, label.actor == "policy", fell)
-            if self.config.collect_evaluations and self._kind is not Kind.PRETRAINED and not self.paused:
-                self._collect(record, after, reward, Label(label.stamp_ns, label.actor, int(fell)))
-            if record.step >= phase.end_step - 1:
-                return self._evaluated(record.step)
-        elif phase.name == TRAIN:
-            return self._trained(record, after, reward, label, fell, followed)
-        return []
-
-    def _label(self, stamp_ns: int) -> Label:
-        for label in reversed(self._labels):
-            if label.stamp_ns <= stamp_ns:
-                return label
-        return self._labels[0]
-
-    def _count(self, record: StepRecord, after: StepRecord, label: Label, label_after: Label) -> None:
-        counters = self.counters
-        counters.steps += after.step - record.step
-        counters.lost += after.step - record.step - 1
-        counters.falls += label_after.falls - label.falls
-        driven = _driven(record, label)
-        self._driven_since = (self._driven_since or record.stamp_ns) if driven else None
-        counters.human += driven
-        counters.overridden += label.actor != "policy" and not driven
-        if after.step == record.step + 1:
-            counters.action_rate_sum += float(np.linalg.norm(after.action - record.action))
+        if phase.name == TRAIN:
+            return self._trained(outcome, followed)
+        if phase.name != EVALUATE or self._evaluation is None:
+            return []
+        if not followed:
+            return self._measure_again("it was announced too late")
+        self._evaluation.add(record.step, outcome.reward, outcome.label.actor == "policy", outcome.fell)
+        if self.config.collect_evaluations and self._kind is not Kind.PRETRAINED and not self.paused:
+            self._collect(record, outcome.after, outcome.reward, outcome.learned)
+        return self._evaluated(record.step) if record.step >= phase.end_step - 1 else []
 
     # --------------------------------------------------------------- training
 
-    def _trained(
-        self,
-        record: StepRecord,
-        after: StepRecord,
-        reward: float,
-        label: Label,
-        fell: bool,
-        followed: bool,
-    ) -> list[Event]:
+    def _trained(self, outcome: Outcome, followed: bool) -> list[Event]:
         """A step of training; one from before the phase was heard of is not learned from."""
         if followed and not self.paused:
-            self._collect(record, after, reward, Label(label.stamp_ns, label.actor, int(fell)))
-            if not _driven(record, label):
-                self._window_return.append(reward if label.actor == "policy" else 0.0)
+            self._collect(outcome.record, outcome.after, outcome.reward, outcome.learned)
+            if not outcome.driven:
+                self._window_return.append(outcome.reward if outcome.label.actor == "policy" else 0.0)
         end = self._train_start + (self._window + 1) * self.config.window_steps
-        return self._window_done(end) if record.step >= end - 1 else []
+        return self._window_done(end) if outcome.record.step >= end - 1 else []
 
     def _window_done(self, end: int) -> list[Event]:
         """A window is full: learn from it, and decide how to go on."""
@@ -264,16 +182,10 @@ class Session:
         return round(self.task.episode / self.task.step_dt)
 
     @property
-    def intervention_share(self) -> float:
-        """Share of the control steps since training began in which a person drove."""
-        return self.counters.human / max(self.counters.steps, 1)
-
-    @property
     def driven_s(self) -> float:
         """How long a person has been driving without a break, s of robot time; 0 when nobody is."""
-        if not self._held or self._driven_since is None:
-            return 0.0
-        return (self._held[-1].stamp_ns - self._driven_since) * 1e-9
+        newest = self._outcomes.newest
+        return self.counters.driven_s(newest.stamp_ns) if newest else 0.0
 
     @property
     def best_version(self) -> int:
@@ -283,7 +195,7 @@ class Session:
     @property
     def robot_minutes(self) -> float:
         """Robot time since training began, looks included, min."""
-        return self.counters.steps / _STEPS_PER_MINUTE
+        return self.counters.robot_minutes
 
     def _wants_look(self, train_return: float) -> bool:
         since = self.robot_minutes - self._last_look
@@ -304,8 +216,8 @@ class Session:
             "iteration": self.counters.updates,
             "train_return": train_return,
             "falls": counters.falls,
-            "override_share": counters.overridden / max(counters.steps, 1),
-            "intervention_share": self.intervention_share,
+            "override_share": counters.override_share,
+            "intervention_share": counters.intervention_share,
             "version": self._version,
         }
         self.curve.append(values)
@@ -337,7 +249,9 @@ class Session:
         """The same evaluation once more: whoever hears this late gets more time from one to the next."""
         assert self.phase is not None
         self._lead = min(2 * self._lead, _LONGEST_LEAD)
-        start = self.task.clock.next_start(self._held[-1].step + self._lead)
+        newest = self._outcomes.newest
+        assert newest is not None
+        start = self.task.clock.next_start(newest.step + self._lead)
         due = 0
         if self._kind is Kind.LOOK:  # the next adapter was promised for a step at which there is none now
             due = self._due_after_look(start)
@@ -421,8 +335,3 @@ class Session:
             TRAIN, start_step * STEP_NS, self.seed + start_step, True, True, self.task.episode, 0, due
         )
         return [Announce(self.phase)]
-
-
-def _driven(record: StepRecord, label: Label) -> bool:
-    """Whether a person drove the base policy in this step."""
-    return label.actor == "human" and record.version == 0

@@ -4,16 +4,13 @@ It hears ``policy/step`` and ``supervisor/state``, and says ``learner/phase`` an
 ``policy/adapter``. The robot does not wait for it: it may die, and the last good policy goes on.
 """
 
-import queue
 import sys
-import threading
 import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -24,16 +21,16 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.critic_fit import critic_for
 from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Report, Restore
-from ros2_rl.learning.finetune import FineTuning, Update
-from ros2_rl.learning.rollout import Batch
+from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.run_log import RunLog, plot_curves, print_summary, progress_line, summary
-from ros2_rl.learning.sac.experience import Transitions
-from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.learning.settings import JUDGEMENTS
+from ros2_rl.learning.worker import Worker
 from ros2_rl.messages import JointOrder
 from ros2_rl.nodes import phases
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
+from ros2_rl.nodes.learner_parameters import declare_learner_parameters
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.realtime_parameters import keep_to_cores
 from ros2_rl.policy.adapter import Adapter
@@ -55,7 +52,7 @@ class LearnerNode(Node):
 
     def __init__(self) -> None:
         super().__init__("learner")
-        self._declare()
+        declare_learner_parameters(self)
         value = self._value
         keep_to_cores(self)
         complaint = give_way() if value("give_way") else ""
@@ -82,15 +79,10 @@ class LearnerNode(Node):
         self._session = self._tuning.session
         self._reports: list[Report] = []
         self._robot: dict[str, float] = {}
-        self._finished, self._closing = "", False
-        self._update_s = 0.0
+        self._finished = ""
         self._begin = self._last_step = time.monotonic()
         self._first_stamp = self._stamp = 0
-        self._work: queue.Queue[tuple[Learn, Batch | Transitions] | tuple[Restore, None] | None] = (
-            queue.Queue()
-        )
-        self._done: queue.Queue[tuple[Adapter, Update | None] | Exception] = queue.Queue()
-        self._worker = threading.Thread(target=self._learn_forever, daemon=True)
+        self._worker = Worker(self._tuning)
         self._connect()
         self._worker.start()
         self.get_logger().info(f"The run is kept in {self._run_dir}.")
@@ -119,10 +111,7 @@ class LearnerNode(Node):
 
     def close(self) -> None:
         """Keep what was learned: summary, curves, adapter and merged policy."""
-        self._closing = True
-        self._tuning.hurry()
-        self._work.put(None)
-        self._worker.join(timeout=3.0)
+        self._worker.close()
         self._save()
         data = summary(self._session, time.monotonic() - self._begin, self._figures(), self._value("gap"))
         data["ended"] = self._finished or "interrupted"
@@ -134,33 +123,6 @@ class LearnerNode(Node):
         self._log.close()
 
     # ---- set-up
-
-    def _declare(self) -> None:
-        minutes = [FloatingPointRange(from_value=0.1, to_value=10_000.0)]
-        share = [FloatingPointRange(from_value=0.0, to_value=2.0)]
-        seeds = [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]
-        counts = [IntegerRange(from_value=1, to_value=1000, step=1)]
-        for name, default, description, limits in (
-            ("robot", "go2", "robot, as in config/robots", {}),
-            ("task", "trot", "task, as in config/tasks", {}),
-            ("learner", "slowrl", "learner, as in config/learners", {}),
-            ("policy", "", "base policy (ONNX); empty: that of the task", {}),
-            ("gap", "default", "name of the gap, for the summary", {}),
-            ("minutes", 75.0, "budget of training, robot minutes", {"floating_point_range": minutes}),
-            ("episodes", 16, "episodes of the evaluations before and after", {"integer_range": counts}),
-            ("goal", 0.9, "recovered fraction at which it ends", {"floating_point_range": share}),
-            ("measure_pretrained", True, "evaluate without the gap first (simulator only)", {}),
-            ("start_with_policy", False, "begin once the policy acts, not at a fixed stamp", {}),
-            ("seed", 1, "seed of the run", {"integer_range": seeds}),
-            ("run_dir", "", "folder of the run; empty: runs/<time>", {}),
-            ("lockstep", True, "the robot waits for the learner", {}),
-            ("replay", "", "run_dir of an earlier run whose experience is mixed in; empty: none", {}),
-            ("resume", "", "run_dir of an earlier run to go on from; empty: start anew", {}),
-            ("give_way", False, "run only while nobody else wants the core (SCHED_IDLE)", {}),
-        ):
-            self.declare_parameter(
-                name, default, ParameterDescriptor(description=description, read_only=True, **limits)
-            )
 
     def _value(self, name: str):
         return self.get_parameter(name).value
@@ -251,10 +213,8 @@ class LearnerNode(Node):
                 if event.why_again:
                     self.get_logger().warning(f"The evaluation is made again, since {event.why_again}.")
                 self._pub_phase.publish(phases.phase_msg(event.phase))
-            elif isinstance(event, Learn):
-                self._work.put((event, self._tuning.drain()))
-            elif isinstance(event, Restore):
-                self._work.put((event, None))
+            elif isinstance(event, Learn | Restore):
+                self._worker.take_on(event)
             elif isinstance(event, Report):
                 self._report(event)
             elif isinstance(event, Finish):
@@ -272,32 +232,11 @@ class LearnerNode(Node):
             status_msg("learner", kind, DiagnosticStatus.OK, **{k: str(v) for k, v in values.items()})
         )
 
-    def _learn_forever(self) -> None:
-        """The learner's thread: one update after another."""
-        while (job := self._work.get()) is not None:
-            event, batch = job
-            if self._closing:
-                continue
-            try:
-                if isinstance(event, Learn) and batch is not None:
-                    begin = time.perf_counter()
-                    update = self._tuning.learn(event, batch)
-                    self._update_s = time.perf_counter() - begin
-                    self._done.put((update.adapter, update))
-                elif isinstance(event, Restore):
-                    self._done.put((self._tuning.restore(event), None))
-            except Exception as error:  # the node's thread reports it and ends the run
-                self._done.put(error)
-
     def _publish(self, adapter: Adapter) -> None:
         self._pub_adapter.publish(UInt8MultiArray(data=adapter.to_bytes()))
 
     def _collect_updates(self) -> None:
-        while not self._done.empty():
-            done = self._done.get()
-            if isinstance(done, Exception):
-                raise done
-            adapter, update = done
+        for adapter, update in self._worker.done():
             self._publish(adapter)
             if update is not None:
                 self._log.scalars(update.stats.scalars(), self._session.counters.steps)
@@ -306,7 +245,7 @@ class LearnerNode(Node):
                     self.get_logger().info(update.note)
                 if update.stats.reason:
                     self.get_logger().warning(f"Update {update.stats.update} dropped: {update.stats.reason}.")
-        if self._finished and self._work.empty():
+        if self._finished and not self._worker.waiting:
             raise SystemExit(self.exit_status)
 
     # ---- services, diagnostics
@@ -328,7 +267,7 @@ class LearnerNode(Node):
 
     def _rollback_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         version = self._session.best_version
-        self._work.put((Restore(version, 0), None))
+        self._worker.take_on(Restore(version, 0))
         response.success, response.message = True, f"Version {version} acts again at the next control step."
         return response
 
@@ -370,14 +309,14 @@ class LearnerNode(Node):
         elif self._tuning.complaint:
             level, message = DiagnosticStatus.WARN, self._tuning.complaint
         values = {
-            "intervention_share": f"{self._session.intervention_share:.4f}",
+            "intervention_share": f"{self._session.counters.intervention_share:.4f}",
             "robot_minutes": f"{self._session.robot_minutes:.2f}",
             "adapter_version": self._tuning.version,
             "paused": self._session.paused,
             "falls": self._session.counters.falls,
-            "queue": self._work.qsize(),
+            "queue": self._worker.waiting,
             **{name: f"{value:.3g}" for name, value in self._tuning.pace().items()},
-            "update_s": f"{self._update_s:.2f}",
+            "update_s": f"{self._worker.update_s:.2f}",
         }
         self._loop.tell(self.get_clock().now().nanoseconds, message, level, **values)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ros2_rl.errors import RecordError
 from ros2_rl.estimation import EstimatorParams
-from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.recording.about import PARAMETERS, POLICY
 from ros2_rl.recording.reader import ABOUT, Bag

@@ -4,7 +4,7 @@ import numpy as np
 
 from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.finetune import REPLAY, FineTuning
-from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.sim.loop import Robot, run
 from ros2_rl.sim.perturbations import load_gap

@@ -7,7 +7,7 @@ from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.events import Label
 from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.phase import EVALUATE, TRAIN, Phase
-from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.robots import tilt
 from ros2_rl.safety.modes import Mode
 from ros2_rl.sim.loop import Robot, run

@@ -17,7 +17,7 @@ from ros2_rl.learning.events import Learn, Restore
 from ros2_rl.learning.finetune import CRITIC, FineTuning
 from ros2_rl.learning.networks import critic_bytes, load_critic, read_critic
 from ros2_rl.learning.off_policy import vtrace
-from ros2_rl.learning.session import SessionConfig
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.onnx_policy import linear_layers
 from ros2_rl.tasks import load_task
 

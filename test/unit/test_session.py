@@ -8,7 +8,8 @@ import pytest
 from ros2_rl.learning.evaluation import Evaluation
 from ros2_rl.learning.events import Announce, Finish, Label, Learn, Report, Restore
 from ros2_rl.learning.phase import EVALUATE, TRAIN, Phase
-from ros2_rl.learning.session import Session, SessionConfig
+from ros2_rl.learning.session import Session
+from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.schedule import PunctualPhases
 from ros2_rl.policy.step import StepRecord, pack, unpack
 from ros2_rl.robots import load_robot
