@@ -9,7 +9,8 @@ has changed the learner since; the default seeds are others.
     python bench/hil.py [--quick] [--out FILE] [--seeds 7 8 9 10] [--task peg] [--minutes 15] [--demos 3]
         [--trials 100] [--jobs 1] [--results DIR] [--verbose]
 
-With ``--results`` each method and seed leaves a file there; what is there is not run again.
+With ``--results`` each method and seed leaves a file there; what is there, made with the same settings of the
+learner, is not run again.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from launching import write_result
 
@@ -55,6 +57,8 @@ class Result:
     rates: list[float] = field(default_factory=list)
     """Share of a person's steps over the last WINDOW episodes, after each episode of practice."""
     minutes: float = 0.0
+    learner: dict[str, Any] = field(default_factory=dict)
+    """The settings it was made with."""
 
     @classmethod
     def load(cls, path: Path) -> "Result":
@@ -101,8 +105,8 @@ class Bench:
             self.task, self.minutes, self.demos, self.trials, *asked
         ))  # fmt: skip
         path = self.results / f"{name}.json" if self.results else None
-        if path and path.is_file():
-            return Result.load(path)
+        if path and path.is_file() and (found := Result.load(path)).learner == _settings():
+            return found
         found = self.run(*asked)
         if path:
             found.save(path)
@@ -119,7 +123,7 @@ class Bench:
         practice = tuning.practice
         success, seconds = self._success(tuning.newest, seed + _TRIALS, self.trials)
         rates = [point["intervention_rate"] for point in practice.curve]
-        return Result(success, seconds, looks, rates, practice.robot_minutes)
+        return Result(success, seconds, looks, rates, practice.robot_minutes, _settings())
 
     def _show(self, folder: Path, seed: int) -> None:
         cell = ArmCell(self.task, seed=seed + _SHOWN)
@@ -151,6 +155,10 @@ class Bench:
         steps = tried(cell, policy, count)
         good = [n for n in steps if n is not None]
         return len(good) / count, cell.task.step_dt * sum(good) / len(good) if good else 0.0
+
+
+def _settings() -> dict[str, Any]:
+    return load_arm_learner("rlpd").model_dump(mode="json")
 
 
 def musts(results: dict[str, list[Result]], minutes: float) -> dict[str, bool]:
@@ -203,7 +211,7 @@ def flat(results: dict[str, list[Result]], seeds: list[int]) -> dict[str, float 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "--quick", action="store_true", help="reach, one seed, 3 robot minutes, 20 trials, all cores"
+        "--quick", action="store_true", help="reach, one seed, 5 robot minutes, 20 trials, all cores"
     )
     parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9, 10])
@@ -216,7 +224,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="a line for each look")
     args = parser.parse_args()
     settings = (
-        ("reach", 3.0, 1, 20, 10) if args.quick else (args.task, args.minutes, args.demos, args.trials, 20)
+        ("reach", 5.0, 1, 20, 10) if args.quick else (args.task, args.minutes, args.demos, args.trials, 20)
     )
     bench = Bench(*settings, args.verbose, args.results)
     seeds = args.seeds[:1] if args.quick else args.seeds

@@ -118,10 +118,12 @@ class ArmTuning:
         self.version += 1
         probe = probe_observations(WIDTH)
         with torch.no_grad():
-            answer = self.learner.acting.before_tanh(torch.from_numpy(probe)).numpy()
+            answer = self.learner.acting.answer(torch.from_numpy(probe)).numpy()
+        cfg = self.learner.cfg
         self._newest = ArmPolicy(
             self.version, self._episode, self.practice.kind, phrase(self.identity),
-            Perceptron(self.learner.layers()), self.learner.log_std, probe, answer,
+            Perceptron(self.learner.layers()), np.array(cfg.log_std_bounds), probe, answer,
+            cfg.trial_noise if self.learner.led_by_critics else 0.0,  # a clone's noise is nobody's choice
             self.learner.bound, self.base.sha256 if self.base else "",
         )  # fmt: skip
         return self._newest

@@ -57,10 +57,8 @@ class ActivePolicy:
         return self._policy is not None and self._policy.episode >= episode
 
     def act(self, obs: np.ndarray, stamp_ns: int) -> np.ndarray:
-        """The action (A,) for an observation (D,); the noise of practice follows from seed and stamp."""
+        """The action (A,) for an observation (D,); the noise follows from seed and stamp."""
         if self._policy is None:
             return np.zeros(len(self._task.axes))
-        if self._policy.kind == "trial":
-            return self._policy.act(obs, self._base)
         rng = np.random.default_rng((self._seed, 6, stamp_ns))
         return self._policy.act(obs, self._base, rng.standard_normal(len(self._task.axes)))

@@ -1,8 +1,9 @@
 """The policy of an arm, as it travels from the learner to the executor: versioned, whole, and checked.
 
-action = tanh(f(observation) + std * noise), each -1 to 1, f a perceptron; on a base policy that, times a
-bound, is what changes of the base's action. It says from which episode on it acts and whether that episode is
-practice or a trial, in which nothing is explored and nobody helps.
+action = tanh(f(observation) + std(observation) * noise), each -1 to 1; a perceptron answers with f and
+the logarithm of std. On a base policy that, times a bound, is what changes of the base's action. It says from
+which episode on it acts and whether that episode is practice or a trial, in which nothing is learned and
+nobody helps.
 """
 
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from ros2_rl.errors import ContractError
 from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.observation import WIDTH
 from ros2_rl.manipulation.task import ArmTask
-from ros2_rl.policy.mlp import perceptron_model
+from ros2_rl.policy.mlp import Layer, perceptron_model
 from ros2_rl.policy.perceptron import Perceptron
 from ros2_rl.policy.sealed import seal, unseal
 
-FORMAT = "ros2_rl.arm_policy.2"
+FORMAT = "ros2_rl.arm_policy.3"
 PROBE_TOLERANCE = 1e-4
 """Largest difference between the learner's and the executor's network."""
 _PREFIX = "actor."
@@ -52,12 +53,15 @@ class ArmPolicy:
     task: str
     """Robot, task, rate and so on, as one phrase."""
     network: Perceptron
-    log_std: np.ndarray
-    """Logarithm of the noise's standard deviation, before the tangent, (A,)."""
+    """Its answers have f, (A,), then the logarithm of the noise's standard deviation, (A,)."""
+    log_std_bounds: np.ndarray
+    """Where that logarithm stays, (2,)."""
     probe_obs: np.ndarray
     """Fixed observations, (P, D)."""
     probe_out: np.ndarray
-    """What the learner's network answers to them, before the tangent, (P, A)."""
+    """What the learner's network answers to them, (P, 2 A)."""
+    trial_noise: float = 0.0
+    """Share of the noise with which it acts in a trial, 0 to 1."""
     bound: float = 1.0
     """Largest change of the base's action, share of full deflection; 1 where there is no base."""
     base_sha256: str = ""
@@ -68,8 +72,11 @@ class ArmPolicy:
 
         ``noise``: standard normal, (A,), or none.
         """
-        before = self.network(obs)
-        return self.bound * np.tanh(before if noise is None else before + np.exp(self.log_std) * noise)
+        before, log_std = np.split(self.network(obs), 2)
+        if noise is not None:
+            share = 1.0 if self.kind == "practice" else self.trial_noise
+            before = before + share * np.exp(np.clip(log_std, *self.log_std_bounds)) * noise
+        return self.bound * np.tanh(before)
 
     def act(self, obs: np.ndarray, base: ArmBase | None, noise: np.ndarray | None = None) -> np.ndarray:
         """The action (A,); ``base`` is the one that :func:`check` was told of."""
@@ -79,15 +86,20 @@ class ArmPolicy:
     def to_onnx(self) -> bytes:
         """A policy without a base as an ONNX network from observation to action; it has no noise."""
         assert not self.base_sha256
-        model = perceptron_model(self.network.layers, "elu", squashed=True)
+        *hidden, last = self.network.layers
+        actions = len(last.bias) // 2
+        last = Layer(last.name, last.weight[:actions], last.bias[:actions])
+        model = perceptron_model((*hidden, last), "elu", squashed=True)
         return model.SerializeToString()
 
     def to_bytes(self) -> bytes:
         """As a safetensors file."""
         tensors = self.network.tensors(_PREFIX)
-        tensors |= {"log_std": self.log_std, "probe_obs": self.probe_obs, "probe_out": self.probe_out}
+        tensors |= {"probe_obs": self.probe_obs, "probe_out": self.probe_out}
+        tensors |= {"log_std_bounds": np.asarray(self.log_std_bounds, np.float64)}
         about = {"version": str(self.version), "episode": str(self.episode), "kind": self.kind}
         about |= {"bound": repr(self.bound), "base_sha256": self.base_sha256}
+        about |= {"trial_noise": repr(self.trial_noise)}
         return seal(tensors, {"format": FORMAT, "task": self.task, **about})
 
     @staticmethod
@@ -104,8 +116,8 @@ class ArmPolicy:
             return ArmPolicy(
                 int(about["version"]), int(about["episode"]), kind, about["task"],
                 Perceptron.take(tensors, _PREFIX),
-                tensors["log_std"], tensors["probe_obs"], tensors["probe_out"],
-                float(about["bound"]), about["base_sha256"],
+                tensors["log_std_bounds"], tensors["probe_obs"], tensors["probe_out"],
+                float(about["trial_noise"]), float(about["bound"]), about["base_sha256"],
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, StopIteration, SafetensorError) as error:
             raise ContractError(f"The arm's policy is not complete ({error}); send it again.") from error
@@ -135,12 +147,13 @@ def check(policy: ArmPolicy, task: ArmTask, current_version: int, base: ArmBase 
         raise ContractError(
             f"The arm's policy has the stale version {policy.version}; {current_version} is in use."
         )
-    policy.network.check(WIDTH, actions, "arm's policy")
-    shapes = (policy.log_std.shape, policy.probe_obs.shape[1:], policy.probe_out.shape[1:])
-    if shapes != ((actions,), (WIDTH,), (actions,)) or len(policy.probe_obs) != len(policy.probe_out):
+    policy.network.check(WIDTH, 2 * actions, "arm's policy")
+    shapes = (policy.log_std_bounds.shape, policy.probe_obs.shape[1:], policy.probe_out.shape[1:])
+    if shapes != ((2,), (WIDTH,), (2 * actions,)) or len(policy.probe_obs) != len(policy.probe_out):
         raise ContractError("The arm's policy has a noise or a probe of a wrong shape; send it again.")
-    if not np.isfinite(policy.log_std).all():
-        raise ContractError("The arm's policy has a noise that is not finite; send it again.")
+    low, high = policy.log_std_bounds
+    if not (-20.0 <= low <= high <= 1.0 and 0.0 <= policy.trial_noise <= 1.0):
+        raise ContractError("The arm's policy has a noise that is out of its range; send it again.")
     away = np.abs(policy.network(policy.probe_obs) - policy.probe_out)
     if not float(np.max(away, initial=0.0)) <= PROBE_TOLERANCE:
         raise ContractError(

@@ -4,6 +4,7 @@ What the nodes exchange goes through the same bytes, so that a session here is o
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -90,9 +91,12 @@ def tried(cell: ArmCell, policy: ArmPolicy, count: int, base: ArmBase | None = N
     Raises:
         RuntimeError: the arm is held somewhere.
     """
+    active = ActivePolicy(cell.task, cell.seed, base)
+    verdict = active.offer(replace(policy, kind="trial").to_bytes())
+    assert verdict.accepted, verdict.reason
 
     def act(seen: Observation) -> tuple[np.ndarray, str]:
-        return policy.act(seen.vector(), base), "policy"
+        return active.act(seen.vector(), seen.stamp_ns), "policy"
 
     uploads = Uploads()
     found: list[int | None] = []

@@ -23,14 +23,14 @@ OBS = np.linspace(-1.0, 1.0, WIDTH).astype(np.float32)
 
 def policy(**changes) -> ArmPolicy:
     rng = np.random.default_rng(0)
-    sizes = ((8, WIDTH), (3, 8))
+    sizes = ((8, WIDTH), (6, 8))
     layers = [
         Layer(str(i), rng.normal(0, 0.3, size).astype(np.float32), np.zeros(size[0], np.float32))
         for i, size in enumerate(sizes)
     ]
     network, probe = Perceptron(layers), rng.normal(0, 0.3, (4, WIDTH)).astype(np.float32)
     found = ArmPolicy(
-        1, 0, "trial", phrase(identity_of(TASK)), network, np.full(3, -2.0), probe,
+        1, 0, "trial", phrase(identity_of(TASK)), network, np.array((-4.0, -1.0)), probe,
         network(probe).astype(np.float32),
     )  # fmt: skip
     return replace(found, **changes)
@@ -42,10 +42,21 @@ def test_the_executor_computes_what_was_sent():
     verdict = active.offer(policy().to_bytes())
     assert verdict.accepted and verdict.version == 1 and len(verdict.sha256) == 64
     assert active.ready(0) and not active.ready(1)
-    np.testing.assert_allclose(active.act(OBS, 0), np.tanh(policy().network(OBS)), atol=1e-6)
+    np.testing.assert_allclose(active.act(OBS, 0), np.tanh(policy().network(OBS)[:3]), atol=1e-6)
 
 
-def test_practice_explores_repeatably_and_a_trial_does_not():
+def test_the_noise_is_as_wide_as_the_network_says_within_its_bounds():
+    noise = np.full(3, 0.5)
+    for said, std in ((-2.0, np.exp(-2.0)), (-9.0, np.exp(-4.0)), (3.0, np.exp(-1.0))):
+        flat = Perceptron([Layer("0", np.zeros((6, WIDTH)), np.array(3 * [0.2] + 3 * [said]))])
+        found = policy(network=flat, kind="practice")
+        np.testing.assert_allclose(found(OBS, noise), np.tanh(0.2 + 0.5 * std))
+        half = replace(found, kind="trial", trial_noise=0.5)
+        np.testing.assert_allclose(half(OBS, noise), np.tanh(0.2 + 0.25 * std))
+        np.testing.assert_allclose(found(OBS), np.tanh(0.2 * np.ones(3)))
+
+
+def test_practice_explores_repeatably_and_a_trial_without_noise_does_not():
     active = ActivePolicy(TASK, 1)
     active.offer(policy(kind="practice").to_bytes())
     assert (active.act(OBS, 100) == active.act(OBS, 100)).all()
@@ -61,12 +72,14 @@ def test_practice_explores_repeatably_and_a_trial_does_not():
         ({"task": phrase(identity_of(load_arm_task("peg")))}, "start both with one task"),
         ({"task": phrase({**identity_of(TASK), "rate": "5 Hz"})}, "rate 5 Hz"),
         ({"version": 3}, "stale version 3"),
-        ({"log_std": np.full(2, -2.0)}, "wrong shape"),
-        ({"log_std": np.full(3, np.nan)}, "not finite"),
-        ({"probe_out": np.ones((4, 3), np.float32)}, "answers the probe"),
-        ({"probe_out": np.full((4, 3), np.nan, np.float32)}, "answers the probe"),
-        ({"network": Perceptron([Layer("0", np.zeros((3, 5)), np.zeros(3))])}, "not 21"),
-        ({"network": Perceptron([Layer("0", np.full((3, WIDTH), np.inf), np.zeros(3))])}, "not finite"),
+        ({"log_std_bounds": np.full(3, -2.0)}, "wrong shape"),
+        ({"log_std_bounds": np.array((-4.0, np.nan))}, "out of its range"),
+        ({"log_std_bounds": np.array((-1.0, -4.0))}, "out of its range"),
+        ({"trial_noise": 1.5}, "out of its range"),
+        ({"probe_out": np.ones((4, 6), np.float32)}, "answers the probe"),
+        ({"probe_out": np.full((4, 6), np.nan, np.float32)}, "answers the probe"),
+        ({"network": Perceptron([Layer("0", np.zeros((6, 5)), np.zeros(6))])}, "not 21"),
+        ({"network": Perceptron([Layer("0", np.full((6, WIDTH), np.inf), np.zeros(6))])}, "not finite"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_and_the_last_one_acts_on(changes: dict, what: str):

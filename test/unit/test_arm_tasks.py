@@ -2,18 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from arm_rig import HIGH, LOW, ROBOT, ZERO
 
 from ros2_rl.errors import ConfigError, RecordError
+from ros2_rl.learning.arm_tuning import ArmTuning
+from ros2_rl.learning.config import load_arm_learner
 from ros2_rl.manipulation.demos import DemoWriter, load_demos
 from ros2_rl.manipulation.episode import Episodes, Stage
 from ros2_rl.manipulation.observation import WIDTH, Observation
 from ros2_rl.manipulation.operator import Character, ScriptedOperator
 from ros2_rl.manipulation.poses import ScenePoses
+from ros2_rl.manipulation.practice import PracticeConfig
 from ros2_rl.manipulation.success import SuccessCheck
 from ros2_rl.manipulation.task import ArmTask, load_arm_task
 from ros2_rl.robots import RobotState
@@ -173,7 +175,7 @@ def test_an_arm_that_does_not_get_to_its_start_says_so_and_nobody_waits_for_ever
     cell.supervisor.request("stand")  # held where it is, until somebody lets it go on
     cell.run(1, lambda seen: (np.zeros(3), "policy"), most_s=5.0)
     assert "is something in the arm's way?" in cell.episodes.trouble(cell.plant.stamp_ns)
-    idle = SimpleNamespace(act=lambda obs, base: np.zeros(3))
+    idle = ArmTuning(PracticeConfig(), load_arm_learner("rlpd"), cell.task, None, 1).policy()
     with pytest.raises(RuntimeError, match="does not end"):
         tried(cell, idle, 1)
 

@@ -127,6 +127,7 @@ def test_a_replay_keeps_the_newest_in_order(sizes, capacity):
         total += size
     kept = replay.tensors()["reward"].tolist()
     assert kept == list(range(max(total - capacity, 0), total))
+    assert replay.newest(3)["reward"].tolist() == kept[::-1][:3]
     copy = Replay(WIDTHS, IDENTITY, capacity)
     copy.restore(replay.tensors())
     assert copy.tensors()["reward"].tolist() == kept and copy.counts() == replay.counts()

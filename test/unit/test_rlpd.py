@@ -65,8 +65,9 @@ def test_a_persons_action_goes_into_both_and_the_policys_into_one():
 def test_nothing_follows_a_success_but_a_time_limit_has_a_value():
     """Of one state: an end is worth its reward, what goes on is worth more than its reward."""
     found = learner(
-        gamma=0.5, utd=1.0, learning_rate=1e-9, critic_learning_rate=3e-3, tau=0.05, temperature=1e-6
-    )
+        gamma=0.5, utd=1.0, learning_rate=1e-9, critic_learning_rate=3e-3, tau=0.05, temperature=1e-6,
+        value_range=None,
+    )  # fmt: skip
     add(found, rows(100, obs=1.0, reward=1.0, terminal=1.0), "policy")
     add(found, rows(100, obs=-1.0, reward=1.0), "policy")
     for _ in range(4):
@@ -85,7 +86,7 @@ def test_a_clone_does_what_was_shown():
     found.show(rows(20, obs=1.0, action=0.5))
     assert found.clone(300) < 1e-3
     obs = torch.full((1, 3), 1.0)
-    assert torch.allclose(torch.tanh(found.acting.before_tanh(obs)), torch.full((1, 2), 0.5), atol=0.05)
+    assert torch.allclose(torch.tanh(found.acting.split(obs)[0]), torch.full((1, 2), 0.5), atol=0.05)
 
 
 def test_the_weight_of_imitation_halves():
@@ -157,3 +158,45 @@ def test_a_learner_is_for_an_arm_or_for_legs():
         load_arm_learner("slowrl")
     with pytest.raises(ConfigError, match="utd"):
         load_arm_learner("rlpd", utd=0.0)
+
+
+def test_values_stay_where_they_can_be():
+    """Of a critic that says 5 everywhere, no more than 1 is believed; the reward itself is not clipped."""
+    for bounds, least in ((None, 2.0), ((0.0, 1.0), 0.0)):
+        found = learner(value_range=bounds, gamma=0.5, temperature=1e-6)
+        with torch.no_grad():
+            found.sac.targets.biases[-1].fill_(5.0)
+            found.sac.targets.weights[-1].zero_()
+        batch = {
+            "next_critic_obs": torch.zeros(4, 3), "next_base": torch.zeros(4, 2),
+            "reward": torch.tensor((0.0, 1.0, 0.0, 1.0)), "terminal": torch.tensor((0.0, 0.0, 1.0, 1.0)),
+        }  # fmt: skip
+        follows = 0.5 if bounds else 2.5
+        assert found.sac._target(batch).tolist() == pytest.approx([follows, 1 + follows, 0.0, 1.0], abs=1e-3)
+        assert found.sac._target(batch).min() >= 0.0 and follows >= least
+
+
+def test_what_was_shown_is_imitated_only_where_the_critics_find_it_better():
+    found = learner()
+    obs = torch.tensor(((1.0, 0, 0), (-1.0, 0, 0)))
+    batch = {
+        "critic_obs": obs, "base": torch.zeros(2, 2), "change": torch.full((2, 2), 0.5),
+        "imitate": torch.full((2,), 2.0),
+    }  # fmt: skip
+    # The first number that is seen says whether more action is better (1) or worse (-1).
+    found.sac.values = lambda seen, base, change: seen[:, 0] * change.sum(-1)
+    away = found.sac._away(batch)
+    assert float(away.detach()) == pytest.approx(2.0 * 0.25 / 2)  # of the actor, which answers 0
+    away.backward()
+    found.sac.values = lambda seen, base, change: -change.sum(-1)
+    assert float(found.sac._away(batch).detach()) == 0.0
+
+
+def test_noise_depends_on_what_is_seen_and_stays_within_its_bounds():
+    found = learner(log_std_bounds=(-4.0, -2.0), std_init=0.1)
+    actor, obs = found.sac.actor, torch.eye(3)
+    assert torch.allclose(actor.split(obs)[1].exp(), torch.full((3, 2), 0.1))
+    with torch.no_grad():
+        actor.linears[-1].weight[2:].normal_(0.0, 9.0)
+    log_std = actor.split(obs)[1]
+    assert log_std.min() >= -4.0 and log_std.max() <= -2.0 and log_std.std() > 0.0

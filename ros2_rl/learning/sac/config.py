@@ -24,6 +24,11 @@ class SacConfig(FileSettings):
     critic_subset: int = Field(2, ge=1, le=20, description="drawn for each target; the lowest counts")
     critic_hidden: tuple[int, int] = Field((192, 192), description="hidden layers of a critic")
     gamma: float = Field(0.95, gt=0, lt=1, description="discount of a control step")
+    value_range: tuple[float, float] | None = Field(
+        None,
+        description="values that are possible at all, which targets are clipped to, the entropy to come not "
+        "counted; null: not known, and it is counted",
+    )
     reward_scale: float = Field(10.0, gt=0, le=1000, description="factor on rewards")
 
     # Updates
@@ -46,6 +51,8 @@ class SacConfig(FileSettings):
         low, high = self.log_std_bounds
         if not -5.0 <= low < high <= 1.0:
             raise ValueError("log_std_bounds must rise within -5 to 1")
+        if self.value_range and self.value_range[0] >= self.value_range[1]:
+            raise ValueError("value_range must rise")
         if self.critic_subset > self.critics:
             raise ValueError("critic_subset must not be above critics")
         return self

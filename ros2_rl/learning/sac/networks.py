@@ -6,6 +6,7 @@ raw action is base + reach * r. Critics take what they see, the base's action an
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,33 +20,36 @@ from ros2_rl.policy.onnx_policy import Layer
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-class ResidualActor(nn.Module):
-    """r = share * tanh(f(obs) + std * noise); f ends with zeros, so that it starts as the base.
+class TanhActor(nn.Module):
+    """r = share * tanh(f(obs) + std * noise); f ends with zeros, so that it starts with no change."""
 
-    ``share`` opens the bound little by little: what a young critic says is not worth a fall.
-    """
-
-    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, std: float, coef: float):
-        """Initialised by torch's global generator."""
+    def __init__(self, sizes: Sequence[int]):
+        """``sizes`` of the network, from input to answer; initialised by torch's global generator."""
         super().__init__()
-        sizes = [inputs, *hidden, outputs]
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        nn.init.zeros_(self._last.weight)
+        nn.init.zeros_(self._last.bias)
+        self.share = 1.0
+
+    @property
+    def _last(self) -> nn.Linear:
         last = self.linears[-1]
         assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.log_std = nn.Parameter(torch.full((outputs,), math.log(std)))
-        self._coef, self.share = coef, 1.0
+        return last
 
-    def before_tanh(self, obs: torch.Tensor) -> torch.Tensor:
-        """f(obs), (N, J)."""
+    def answer(self, obs: torch.Tensor) -> torch.Tensor:
+        """Of the network, (N, sizes[-1]), to observations (N, D)."""
         for linear in self.linears[:-1]:
             obs = functional.elu(linear(obs))
         return self.linears[-1](obs)
 
+    def split(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """f(obs), (N, J), and the logarithm of std, (J,) or (N, J)."""
+        raise NotImplementedError
+
     def mean(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """Change without noise (N, J), for observations (N, D) and the base's actions (N, J)."""
-        return self.share * torch.tanh(self.before_tanh(obs))
+        return self.share * torch.tanh(self.split(obs)[0])
 
     def sample(
         self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor
@@ -54,22 +58,69 @@ class ResidualActor(nn.Module):
 
         The density is that of change / share, so that opening the bound asks for no other noise.
         """
-        u = self.before_tanh(obs) + self.log_std.exp() * noise
+        before, log_std = self.split(obs)
+        u = before + log_std.exp() * noise
         # log(1 - tanh(u)^2) in the form that does not cancel (Haarnoja et al. 2018, app. C).
         squash = 2.0 * (math.log(2.0) - u - functional.softplus(-2.0 * u))
-        return self.share * torch.tanh(u), (_normal_log_prob(noise, self.log_std) - squash).sum(-1)
-
-    def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-        """What is added to the loss: the squared change, lest a young critic's errors saturate it."""
-        return self._coef * self.mean(obs, base).square().sum(-1).mean()
+        return self.share * torch.tanh(u), (_normal_log_prob(noise, log_std) - squash).sum(-1)
 
     def layers(self) -> tuple[Layer, ...]:
-        """f as numpy arrays."""
+        """The network as numpy arrays."""
         return tuple(
             Layer(str(i), linear.weight.detach().numpy().copy(), linear.bias.detach().numpy().copy())
             for i, linear in enumerate(self.linears)
             if isinstance(linear, nn.Linear)
         )
+
+
+class ResidualActor(TanhActor):
+    """One noise for all that is seen.
+
+    ``share`` opens the bound little by little: what a young critic says is not worth a fall.
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, std: float, coef: float):
+        """``coef`` weighs the squared change."""
+        super().__init__([inputs, *hidden, outputs])
+        self.log_std = nn.Parameter(torch.full((outputs,), math.log(std)))
+        self._coef, self.outputs = coef, outputs
+
+    def split(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.answer(obs), self.log_std
+
+    def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        """What is added to the loss: the squared change, lest a young critic's errors saturate it."""
+        return self._coef * self.mean(obs, base).square().sum(-1).mean()
+
+    def bound_noise(self, low: float, high: float) -> None:
+        """Keep the logarithm of std where it must stay."""
+        _clamp(self.log_std, low, high)
+
+
+class SearchingActor(TanhActor):
+    """Noise by what is seen: next to none on the way, more where the goal has to be felt for.
+
+    The network's answer has f first and then the logarithm of std.
+    """
+
+    def __init__(
+        self, inputs: int, hidden: Sequence[int], outputs: int, std: float, bounds: tuple[float, float]
+    ):
+        """It begins with the noise ``std`` everywhere; its logarithm stays within ``bounds``."""
+        super().__init__([inputs, *hidden, 2 * outputs])
+        nn.init.constant_(self._last.bias[outputs:], math.log(std))
+        self.bounds, self.outputs = bounds, outputs
+
+    def split(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        before, log_std = self.answer(obs).chunk(2, -1)
+        return before, log_std.clamp(*self.bounds)
+
+    def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        """Nothing."""
+        return torch.zeros(())
+
+    def bound_noise(self, low: float, high: float) -> None:
+        """It is within its bounds by itself."""
 
 
 class LoraActor(nn.Module):
@@ -86,16 +137,17 @@ class LoraActor(nn.Module):
         add_lora(mlp.linears, rank, alpha)
         self.mlp, self._coefs = mlp, coefs
         self.log_std = nn.Parameter(torch.full((len(reach),), math.log(std)))
+        self.outputs = len(reach)
         self._reach = torch.as_tensor(reach, dtype=torch.float32)
 
     def mean(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-        """As :meth:`ResidualActor.mean`, but not bounded."""
+        """As :meth:`TanhActor.mean`, but not bounded."""
         return (self.mlp(obs) - base) / self._reach
 
     def sample(
         self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As :meth:`ResidualActor.sample`."""
+        """As :meth:`TanhActor.sample`."""
         change = self.mean(obs, base) + self.log_std.exp() * noise
         return change, _normal_log_prob(noise, self.log_std).sum(-1)
 
@@ -114,6 +166,14 @@ class LoraActor(nn.Module):
         excess = (change.abs() - 1.0).clamp(min=0.0)
         near, within = self._coefs
         return (near * change.square() + within * excess.square()).sum(-1).mean()
+
+    def bound_noise(self, low: float, high: float) -> None:
+        """As :meth:`ResidualActor.bound_noise`."""
+        _clamp(self.log_std, low, high)
+
+
+Actor = TypeVar("Actor", ResidualActor | LoraActor, SearchingActor)
+"""What soft actor-critic can train: a robot's with legs, and an arm's."""
 
 
 class Critics(nn.Module):
@@ -137,6 +197,11 @@ class Critics(nn.Module):
             x = torch.baddbmm(self.biases[i], x, self.weights[i])
             x = torch.relu(functional.layer_norm(x, x.shape[-1:]) * gain + shift)
         return torch.baddbmm(self.biases[-1], x, self.weights[-1]).squeeze(-1)
+
+
+@torch.no_grad()
+def _clamp(log_std: nn.Parameter, low: float, high: float) -> None:
+    log_std.clamp_(low, high)
 
 
 def _uniform(count: int, inputs: int, outputs: int) -> torch.Tensor:

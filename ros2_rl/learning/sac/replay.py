@@ -78,6 +78,11 @@ class Replay:
         drawn = among[torch.randint(len(among), (count,), generator=generator)]
         return {name: self._rows[name][drawn] for name in self.widths}
 
+    def newest(self, count: int) -> Batch:
+        """The last ``count`` transitions, or as many as there are."""
+        rows = (self._next - 1 - torch.arange(min(count, self._size))) % self.capacity
+        return {name: self._rows[name][rows] for name in self.widths}
+
     def tensors(self) -> Batch:
         """Everything, the oldest first, with the labels under ``label``."""
         order = (torch.arange(self._size) + (self._next if self._size == self.capacity else 0)) % max(

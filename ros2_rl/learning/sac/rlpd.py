@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.learning.sac.networks import ResidualActor
+from ros2_rl.learning.sac.networks import SearchingActor
 from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
 from ros2_rl.learning.sac.rlpd_config import RlpdConfig
 from ros2_rl.learning.sac.update import SoftActorCritic
@@ -99,7 +99,7 @@ class RlpdLearner:
         self.bound = 1.0 if base is None else cfg.residual_bound
         """Of the change of an action, share of full deflection."""
         self.generator = torch.Generator().manual_seed(cfg.seed)
-        self._actor = ResidualActor(inputs, cfg.actor_hidden, outputs, cfg.std_init, 0.0)
+        self._actor = SearchingActor(inputs, cfg.actor_hidden, outputs, cfg.std_init, cfg.log_std_bounds)
         self.sac = SoftActorCritic(self._actor, (inputs, inputs), cfg, self.generator)
         fields = widths(inputs, outputs, base is not None)
         self.online = Replay(fields, identity, cfg.replay_capacity)
@@ -220,26 +220,31 @@ class RlpdLearner:
             update=self.updates, online=len(self.online), shown=len(self.shown), gradient_steps=steps,
             value=sums.mean("value"), value_loss=sums.mean("critic_loss"),
             surrogate_loss=sums.mean("actor_loss"), entropy=sums.mean("entropy"),
-            temperature=sac.temperature, std=float(sac.acting.log_std.exp().mean()),
+            temperature=sac.temperature, std=self._std(),
             dropped_updates=self.dropped_updates, reason=reason,
         )  # fmt: skip
+
+    @torch.no_grad()
+    def _std(self) -> float:
+        """Mean noise at what was experienced last."""
+        rows = self.online.newest(self.cfg.batch)["obs"]
+        return float(self.acting.split(rows)[1].exp().mean()) if len(rows) else 0.0
 
     # ------------------------------------------------------------------ export
 
     @property
-    def acting(self) -> ResidualActor:
+    def acting(self) -> SearchingActor:
         """The actor that acts, the average of the one that learns."""
-        assert isinstance(self.sac.acting, ResidualActor)
         return self.sac.acting
 
     def layers(self) -> tuple[Layer, ...]:
-        """The network of the actor that acts: action = tanh(f(obs) + noise)."""
+        """The network of the actor that acts: f, then the logarithm of std; tanh(f + std * noise) acts."""
         return self.acting.layers()
 
     @property
-    def log_std(self) -> np.ndarray:
-        """Logarithm of the noise before the tangent, (A,)."""
-        return self.acting.log_std.detach().numpy().copy()
+    def led_by_critics(self) -> bool:
+        """Whether the actor has learned from more than what it was shown."""
+        return self.sac.steps > self.cfg.critic_warmup
 
     # ------------------------------------------------------------------- state
 

@@ -24,6 +24,11 @@ class RlpdConfig(SacConfig):
     imitation_half_life_steps: float = Field(
         10_000.0, gt=0, le=1e7, description="gradient steps after which that weight has halved"
     )
+    trial_noise: float = Field(
+        1.0, ge=0, le=1,
+        description="share of its noise with which what was learned acts in trials: where a goal has to be "
+        "felt for, the noise is the search",
+    )  # fmt: skip
     promotion_gate: bool = Field(
         True, description="go back to the actor that did best in practice when it gets worse, and in the end"
     )

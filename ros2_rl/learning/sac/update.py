@@ -7,13 +7,13 @@ batch comes from - a robot with legs, an arm, demonstrations - is not known here
 
 import copy
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from torch import nn
 
 from ros2_rl.learning.sac.config import SacConfig
-from ros2_rl.learning.sac.networks import Critics, LoraActor, ResidualActor
+from ros2_rl.learning.sac.networks import Actor, Critics
 from ros2_rl.learning.sac.replay import Batch
 
 
@@ -38,27 +38,29 @@ class Sums:
             setattr(self, field.name, type(getattr(self, field.name))())
 
 
-class SoftActorCritic:
+class SoftActorCritic(Generic[Actor]):
     """Actor, critics and their optimisers.
 
     A batch has the fields ``critic_obs`` (N, C), ``base`` (N, J), ``change`` (N, J), ``reward`` (N,),
     ``next_critic_obs``, ``next_base`` and ``terminal`` (N,); the actor sees the first D of the C numbers.
     ``terminal`` is 1 only where nothing follows: time limits are no end. Where a batch has ``imitate`` (N,),
     the weight of the squared distance to ``change``, the actor also imitates what was shown, as far as its
-    bound lets it.
+    bound lets it, and where the critics find it better than what the actor does (Nair et al. 2018, arXiv
+    1709.10089).
     """
 
     def __init__(
         self,
-        actor: ResidualActor | LoraActor,
+        actor: Actor,
         sees: tuple[int, int],
         cfg: SacConfig,
         generator: torch.Generator,
     ):
         """``sees``: D and C."""
-        joints = len(actor.log_std)
-        self.actor, self.cfg, self.generator = actor, cfg, generator
-        self.acting = copy.deepcopy(actor).requires_grad_(False)
+        joints = actor.outputs
+        self.cfg, self.generator = cfg, generator
+        self.actor: Actor = actor
+        self.acting: Actor = copy.deepcopy(actor).requires_grad_(False)
         """The average of the actor over its last steps; this one acts."""
         self._obs = sees[0]
         self.critics = Critics(cfg.critics, sees[1] + 2 * joints, cfg.critic_hidden)
@@ -102,7 +104,11 @@ class SoftActorCritic:
         change, log_prob = self.actor.sample(obs[:, : self._obs], base, self._noise(base))
         values = self.targets(torch.cat((obs, base, change), -1))
         drawn = torch.randperm(self.cfg.critics, generator=self.generator)[: self.cfg.critic_subset]
-        follows = values[drawn].min(0).values - self.temperature * log_prob
+        follows = values[drawn].min(0).values
+        if self.cfg.value_range is None:
+            follows = follows - self.temperature * log_prob
+        else:
+            follows = follows.clamp(*self.cfg.value_range)
         return batch["reward"] + self.cfg.gamma * (1.0 - batch["terminal"]) * follows
 
     def _step_critics(self, batch: Batch) -> None:
@@ -125,19 +131,26 @@ class SoftActorCritic:
         values = self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
         loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(obs, base)
         if "imitate" in batch:
-            away = (self.actor.mean(obs, base) - batch["change"].clamp(-1.0, 1.0)).square().mean(-1)
-            loss = loss + (batch["imitate"] * away).mean()
+            loss = loss + self._away(batch)
         self.actor_optimizer.zero_grad()
         loss.backward()
         self.actor_optimizer.step()
         self.critics.requires_grad_(True)
-        with torch.no_grad():
-            self.actor.log_std.clamp_(*self.cfg.log_std_bounds)
+        self.actor.bound_noise(*self.cfg.log_std_bounds)
         self._step_temperature(float(log_prob.detach().mean()))
         _follow(self.acting, self.actor, self.cfg.actor_average)
         self.sums.actor_steps += 1
         self.sums.actor_loss += float(loss.detach())
         self.sums.entropy -= float(log_prob.detach().mean())
+
+    def _away(self, batch: Batch) -> torch.Tensor:
+        """How far the actor is from what was shown and found better than what it does, weighted."""
+        shown = batch["imitate"] > 0.0
+        critic_obs, base, change = (batch[name][shown] for name in ("critic_obs", "base", "change"))
+        answer, change = self.actor.mean(critic_obs[:, : self._obs], base), change.clamp(-1.0, 1.0)
+        away = (answer - change).square().mean(-1)
+        better = self.values(critic_obs, base, change) > self.values(critic_obs, base, answer)
+        return (batch["imitate"][shown] * better * away).sum() / len(shown)
 
     def _step_temperature(self, log_prob: float) -> None:
         loss = -self.log_temperature * (log_prob + self._target_entropy)
