@@ -1,7 +1,7 @@
 """The headline: the default gap won back on five seeds.
 
-Must: zero-shot return at least 30 % below the pre-trained one, and a recovered fraction of at
-least 0.6 with at most 2 falls within the budget of robot minutes, on at least 4 of 5 seeds.
+Must: a recovered fraction of at least 0.6 with at most 2 falls within the budget of robot minutes, on at
+least 4 of 5 seeds; and of the default gap, a zero-shot return at least 30 % below the pre-trained one.
 
 By default through the whole ROS graph, as the launch file starts it; ``--in-process`` joins the
 same classes by function calls (ros2_rl/sim/loop.py), which is faster.
@@ -94,12 +94,11 @@ def main() -> int:
         for at, fraction in data.get("looks", ()):
             figures[f"seed{seed}/fraction_at_{at:.1f}_min"] = fraction
         lost = 1.0 - data["zero_shot_return"] / data["pretrained_return"]
-        good += data["recovered_fraction"] >= 0.6 and data["falls"] <= 2 and lost >= 0.3
+        hurts = lost >= 0.3 or args.gap != "default"
+        good += data["recovered_fraction"] >= 0.6 and data["falls"] <= 2 and hurts
         write_result(args.out, figures)
     figures["good_seeds"] = good
-    print(
-        f"{good} of {len(seeds)} seeds recovered 0.6 or more with at most 2 falls from a loss of 30 % or more"
-    )
+    print(f"{good} of {len(seeds)} seeds recovered 0.6 or more with at most 2 falls")
     write_result(args.out, figures)
     return 0 if args.quick or good >= 4 * len(seeds) / 5 else 1
 
