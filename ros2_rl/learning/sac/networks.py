@@ -190,13 +190,18 @@ class Critics(nn.Module):
         self.shifts = nn.ParameterList(torch.zeros(count, 1, h) for h in hidden)
         self.count = count
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, in) to (count, N)."""
-        x = x.expand(self.count, *x.shape)
-        for i, (gain, shift) in enumerate(zip(self.gains, self.shifts, strict=True)):
-            x = torch.baddbmm(self.biases[i], x, self.weights[i])
+    def forward(self, x: torch.Tensor, members: torch.Tensor | None = None) -> torch.Tensor:
+        """(N, in) to (count, N); ``members`` (M,): only these, (M, N)."""
+        layers = [self.weights, self.biases, self.gains, self.shifts]
+        if members is None:
+            weights, biases, gains, shifts = ([*layer] for layer in layers)
+        else:
+            weights, biases, gains, shifts = ([p[members] for p in layer] for layer in layers)
+        x = x.expand(len(weights[0]), *x.shape)
+        for weight, bias, gain, shift in zip(weights[:-1], biases[:-1], gains, shifts, strict=True):
+            x = torch.baddbmm(bias, x, weight)
             x = torch.relu(functional.layer_norm(x, x.shape[-1:]) * gain + shift)
-        return torch.baddbmm(self.biases[-1], x, self.weights[-1]).squeeze(-1)
+        return torch.baddbmm(biases[-1], x, weights[-1]).squeeze(-1)
 
 
 @torch.no_grad()

@@ -102,9 +102,8 @@ class SoftActorCritic(Generic[Actor]):
     def _target(self, batch: Batch) -> torch.Tensor:
         obs, base = batch["next_critic_obs"], batch["next_base"]
         change, log_prob = self.actor.sample(obs[:, : self._obs], base, self._noise(base))
-        values = self.targets(torch.cat((obs, base, change), -1))
         drawn = torch.randperm(self.cfg.critics, generator=self.generator)[: self.cfg.critic_subset]
-        follows = values[drawn].min(0).values
+        follows = self.targets(torch.cat((obs, base, change), -1), drawn).min(0).values
         if self.cfg.value_range is None:
             follows = follows - self.temperature * log_prob
         else:
