@@ -293,6 +293,7 @@ def _as_asked(session: SessionConfig, cfg: LearnerConfig) -> SessionConfig:
             "look_every_min": min(session.look_every_min, cfg.look_every_min),
             "look_pause_min": min(session.look_pause_min, cfg.look_pause_min),
             "look_episodes": min(session.look_episodes, cfg.look_episodes),
+            "look_shove_m_s": cfg.look_shove_m_s,
         }
     return session.model_copy(update=changes)
 

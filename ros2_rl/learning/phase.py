@@ -35,6 +35,8 @@ class Phase:
     """Number of evaluation episodes."""
     adapter_at_step: int = 0
     """Control step at which the next adapter is due (0: none); in lockstep it is waited for."""
+    shove_m_s: float = 0.0
+    """Velocity that a shove adds to the base, one an episode of an evaluation; only a simulator shoves."""
 
     @property
     def start_step(self) -> int:
@@ -59,6 +61,7 @@ class Phase:
             "episode_s": repr(self.episode_s),
             "episodes": str(self.episodes),
             "adapter_at_step": str(self.adapter_at_step),
+            "shove_m_s": repr(self.shove_m_s),
         }
 
     @classmethod
@@ -78,6 +81,7 @@ class Phase:
                 episode_s=float(values["episode_s"]),
                 episodes=int(values.get("episodes", 0)),
                 adapter_at_step=int(values.get("adapter_at_step", 0)),
+                shove_m_s=float(values.get("shove_m_s", 0.0)),
             )
         except KeyError as error:
             raise ValueError(f"learner/phase lacks {error}") from error

@@ -241,6 +241,7 @@ class Session:
             False,
             self.task.episode,
             episodes,
+            shove_m_s=self.config.look_shove_m_s if kind is Kind.LOOK else 0.0,
         )
         self._evaluation, self._lead = Evaluation(self.phase), LEAD_STEPS
         return [Announce(self.phase)]

@@ -23,6 +23,9 @@ class SessionConfig(BaseModel):
     gate_margin: float = Field(
         default=0.02, ge=0, lt=1, description="share of the last good return by which a look may be lower"
     )
+    look_shove_m_s: float = Field(
+        default=0.0, ge=0, le=3, description="velocity of the shove in each episode of a look (simulator)"
+    )
     collect_evaluations: bool = Field(
         default=False, description="learn from the steps of evaluations with the gap, too"
     )

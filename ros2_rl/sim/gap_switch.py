@@ -1,8 +1,10 @@
-"""The reality gap of a simulated robot as a session's phases switch it on and off."""
+"""The reality gap of a simulated robot, and shoves, as a session's phases ask for them."""
 
 from ros2_rl.learning.phase import Phase
 from ros2_rl.sim.joint_plant import JointPlant
 from ros2_rl.sim.perturbations import Perturbations, nominal
+from ros2_rl.sim.plant import Plant
+from ros2_rl.sim.shoves import shoves
 
 
 class GapSwitch:
@@ -37,6 +39,9 @@ class GapSwitch:
         self._was_on = self.on
         self._phase = phase
         self._follow()
+        if isinstance(self._plant, Plant):
+            planned = [(stamp_ns - self.offset_ns, velocity) for stamp_ns, velocity in shoves(phase)]
+            self._plant.plan_shoves(planned, self._start_ns)
 
     def change(self, gap: Perturbations) -> None:
         """The gap itself becomes another one; while it is off, that has to wait.

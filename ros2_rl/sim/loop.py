@@ -26,6 +26,7 @@ from ros2_rl.safety.recovery import RecoveryController
 from ros2_rl.safety.supervisor import Supervisor
 from ros2_rl.sim.perturbations import Perturbations
 from ros2_rl.sim.plant import Plant
+from ros2_rl.sim.shoves import shoves
 from ros2_rl.tasks import Task
 from ros2_rl.tasks.practice import PracticeCommands
 from ros2_rl.tasks.steering import Steering
@@ -74,6 +75,7 @@ class Robot:
         self._noise.announce(phase.start_ns, phase.noise)
         self._punctual.announce(phase.start_ns, self.plant.stamp_ns)
         self.plant.set_perturbations(self.gap if phase.gap else Perturbations(), phase.start_ns)
+        self.plant.plan_shoves(shoves(phase), phase.start_ns)
 
     def step(self) -> tuple[StepRecord, list[Label]]:
         """One control step: its record, and what the supervisor said meanwhile."""

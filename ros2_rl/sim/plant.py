@@ -11,6 +11,7 @@ from ros2_rl.robots import BaseEstimate, RobotDescription, tilt
 from ros2_rl.sim.joint_plant import JointPlant
 from ros2_rl.sim.model import FLOOR, build_model
 from ros2_rl.sim.perturbations import Perturbations, nominal
+from ros2_rl.sim.shoves import Shove
 
 FALL_TILT = np.radians(60.0)
 _BELLY_HEIGHT = 0.09
@@ -65,6 +66,21 @@ class Plant(JointPlant):
         # Let it come to rest, so that a run does not begin with a drop.
         mujoco.mj_step(self.model, self.data, nstep=round(_SETTLE_S / self.model.opt.timestep))
         self.place(self._qpos.copy())
+
+    def reset(self) -> None:
+        """As of any plant; what was planned is given up."""
+        self._shoves: list[Shove] = []
+        super().reset()
+
+    def advance(self) -> None:
+        """Simulate up to the stamp of the next state, shoves that are due included."""
+        while self._shoves and self._shoves[0][0] <= self.stamp_ns:
+            self.push(self._shoves.pop(0)[1])
+        super().advance()
+
+    def plan_shoves(self, planned: list[Shove], from_ns: int) -> None:
+        """Shove at these stamps; takes the place of what was planned for ``from_ns`` or later."""
+        self._shoves = [shove for shove in self._shoves if shove[0] < from_ns] + planned
 
     def push(self, velocity: np.ndarray) -> None:
         """Add a velocity (3,), m/s, world frame, to the base: a shove."""

@@ -352,3 +352,10 @@ def test_a_step_says_its_phase_and_an_old_record_does_not():
         made = record(5)
         made.phase_ns = phase_ns
         assert unpack(*pack(made)).phase_ns == phase_ns
+
+
+def test_only_looks_are_under_shoves():
+    rig = Rig(gap_hurts, look_every_min=0.1, look_pause_min=0.05, look_shove_m_s=0.4).run()
+    asked = [(phase.episodes, phase.shove_m_s) for phase in rig.phases() if phase.name == EVALUATE]
+    assert asked[:2] == [(2, 0.0)] * 2 and asked[-1] == (2, 0.0)
+    assert set(asked[2:-1]) == {(1, 0.4)}

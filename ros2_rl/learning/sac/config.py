@@ -129,6 +129,9 @@ class OffPolicyConfig(SacConfig, LearnerSettings):
     look_every_min: float = Field(3.0, gt=0, description="longest time between two looks, min")
     look_pause_min: float = Field(2.0, ge=0, description="shortest time between two looks, min")
     look_episodes: int = Field(4, ge=1, le=100, description="episodes of a look, at most")
+    look_shove_m_s: float = Field(
+        0.0, ge=0, le=3, description="simulator: velocity that a shove adds in each episode of a look, m/s"
+    )
     checkpoint_every: int = Field(30, ge=1, le=100_000, description="updates from one checkpoint to the next")
 
     @model_validator(mode="after")
