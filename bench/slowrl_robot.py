@@ -91,6 +91,8 @@ class LateRuntime(PolicyRuntime):
         verdict = super().submit(data)
         if verdict.accepted:
             self._line.append(self._ready.pop())
+            if not self._line[0].version:  # the first adapter is no update: it is the base with its own noise
+                self._line.pop(0)
         return verdict
 
     def swap_if_due(self, step: int) -> Active | None:
