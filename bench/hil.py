@@ -3,7 +3,7 @@
 The person is scripted (ros2_rl/manipulation/operator.py), with reaction time and an unsteady hand. All three
 begin with the same demonstrations; both learners have the same robot minutes. In process, with the very
 classes of the nodes. On the way the policy is looked at on tables of its own, which is not counted as robot
-time; the final trials are on other tables again. Seeds 11 and 12 were used for tuning, and what 1 to 6 showed
+time; the final trials are on other tables again. Seeds 11 to 14 were used for tuning, and what 1 to 6 showed
 has changed the learner since; the default seeds are others.
 
     python bench/hil.py [--quick] [--out FILE] [--seeds 7 8 9 10] [--task peg] [--minutes 15] [--demos 3]

@@ -85,18 +85,20 @@ class LateRuntime(PolicyRuntime):
 
     def __init__(self, runtime: PolicyRuntime, robot: BenchRobot):
         self.__dict__.update(runtime.__dict__)
-        self._robot, self._line = robot, [runtime.active]
+        self._robot = robot
+        self._line: list[Active] = []
+        """The adapter that acts in training and those after it; until the first is due, the base acts."""
 
     def submit(self, data: bytes) -> Verdict:
         verdict = super().submit(data)
         if verdict.accepted:
             self._line.append(self._ready.pop())
-            if not self._line[0].version:  # the first adapter is no update: it is the base with its own noise
-                self._line.pop(0)
         return verdict
 
     def swap_if_due(self, step: int) -> Active | None:
         due = [active for active in self._line if active.since_step <= step]
+        if not due:
+            return None
         evaluates = self._robot.phase.name == EVALUATE
         newest, late = len(due) - 1, self._robot.updates_late
         active = due[newest if evaluates else max(newest - late, 0)]

@@ -23,12 +23,12 @@ from ros2_rl.policy.onnx_policy import Layer, OnnxPolicy
 from ros2_rl.policy.step import critic_width
 from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
+from ros2_rl.tasks.clock import STEPS_PER_MINUTE
 
 HIDDEN = (128, 64)
 _SWEEPS, _STEPS, _BATCH = 10, 16, 512
 """Sweeps after each window, gradient steps of each and control steps of each of those: about a second."""
 _LEARNING_RATE, _WEIGHT_DECAY = 1e-3, 1e-4
-_STEPS_PER_MINUTE = 3000
 _LEAST_STD = 0.05
 _SAME = (
     "joint_names", "default_joint_pos", "action_scale", "action_offset", "observation_names",
@@ -61,7 +61,7 @@ class CriticFit:
     @property
     def share(self) -> float:
         """How much of the data that is wanted is there, 0 to 1."""
-        return min(self._steps / (_STEPS_PER_MINUTE * self._cfg.critic_fit_minutes), 1.0)
+        return min(self._steps / (STEPS_PER_MINUTE * self._cfg.critic_fit_minutes), 1.0)
 
     def add(self, batch: Batch) -> UpdateStats:
         """Take a window and fit to all; ``explained_variance`` is that of the new window before the fit.

@@ -10,10 +10,10 @@ from ros2_rl.learning.events import Label
 from ros2_rl.policy.step import StepRecord
 from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
+from ros2_rl.tasks.clock import STEPS_PER_MINUTE
 
 HOLD_BACK = 5
 """Control steps that a record waits, so that the label of its stamp is known for sure."""
-_STEPS_PER_MINUTE = 3000
 _NS = 1e-9
 
 
@@ -117,7 +117,7 @@ class Counters:
     @property
     def robot_minutes(self) -> float:
         """Robot time since training began, looks included, min."""
-        return self.steps / _STEPS_PER_MINUTE
+        return self.steps / STEPS_PER_MINUTE
 
     @property
     def override_share(self) -> float:

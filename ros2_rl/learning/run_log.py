@@ -114,7 +114,7 @@ def summary(session: Session, wall_seconds: float, robot: dict[str, Any], gap: s
         "robot_minutes": round(session.robot_minutes, 2),
         "wall_seconds": round(wall_seconds, 1),
         "falls": counters.falls,
-        "override_share": counters.overridden / max(steps, 1),
+        "override_share": counters.override_share,
         "lost_steps": counters.lost,
         "action_rate": counters.action_rate_sum / max(steps, 1),
         "seed": session.seed,

@@ -22,11 +22,10 @@ from ros2_rl.learning.session_config import SessionConfig
 from ros2_rl.policy.step import UNKNOWN, StepRecord
 from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
-from ros2_rl.tasks.clock import STEP_NS
+from ros2_rl.tasks.clock import STEP_NS, STEPS_PER_MINUTE
 
 EXAM_SEED = 0
 """Seed of the commands of the evaluations before and after."""
-_STEPS_PER_MINUTE = 3000
 _MISSING = 0.2
 """An evaluation of which a larger share of the steps is missing says nothing."""
 _LONGEST_LEAD = 8 * LEAD_STEPS
@@ -199,7 +198,7 @@ class Session:
 
     def _wants_look(self, train_return: float) -> bool:
         since = self.robot_minutes - self._last_look
-        look_min = self.config.look_episodes * self.task_episode_steps / _STEPS_PER_MINUTE
+        look_min = self.config.look_episodes * self.task_episode_steps / STEPS_PER_MINUTE
         if self.robot_minutes + look_min >= self.config.minutes or since >= self.config.look_every_min:
             return True
         return since >= self.config.look_pause_min and self.fraction(train_return) >= self.config.look_at

@@ -113,3 +113,6 @@ class CommandLatch:
             self._held = np.array(command, dtype=float)
         self._cycle = cycle
         return self._held
+
+
+STEPS_PER_MINUTE = 60_000_000_000 // STEP_NS

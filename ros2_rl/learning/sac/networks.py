@@ -5,6 +5,7 @@ raw action is base + reach * r. Critics take what they see, the base's action an
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ from ros2_rl.policy.onnx_policy import Layer
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-class TanhActor(nn.Module):
+class TanhActor(nn.Module, ABC):
     """r = share * tanh(f(obs) + std * noise); f ends with zeros, so that it starts with no change."""
 
     def __init__(self, sizes: Sequence[int]):
@@ -43,9 +44,9 @@ class TanhActor(nn.Module):
             obs = functional.elu(linear(obs))
         return self.linears[-1](obs)
 
+    @abstractmethod
     def split(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """f(obs), (N, J), and the logarithm of std, (J,) or (N, J)."""
-        raise NotImplementedError
 
     def mean(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """Change without noise (N, J), for observations (N, D) and the base's actions (N, J)."""
@@ -188,7 +189,6 @@ class Critics(nn.Module):
         self.biases = nn.ParameterList(torch.zeros(count, 1, b) for _, b in pairs)
         self.gains = nn.ParameterList(torch.ones(count, 1, h) for h in hidden)
         self.shifts = nn.ParameterList(torch.zeros(count, 1, h) for h in hidden)
-        self.count = count
 
     def forward(self, x: torch.Tensor, members: torch.Tensor | None = None) -> torch.Tensor:
         """(N, in) to (count, N); ``members`` (M,): only these, (M, N)."""

@@ -49,7 +49,7 @@ def widths(inputs: int, outputs: int, based: bool = False) -> dict[str, int]:
     return found | ({"base": outputs, "next_base": outputs} if based else {})
 
 
-def shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
     """By name."""
     return {name: tensor.shape for name, tensor in tensors.items()}
 
@@ -275,7 +275,7 @@ class RlpdLearner:
         """
         ours = self.cfg.model_dump(mode="json")
         other = [key for key in _SAME if state["config"].get(key) != ours[key]]
-        if shapes(state["actor"]) != shapes(dict(self._actor.named_parameters())):
+        if _shapes(state["actor"]) != _shapes(dict(self._actor.named_parameters())):
             other.append("the shape of its actor")
         if state["base_sha256"] != self._origin or other:
             what = f"other settings ({', '.join(other)})" if other else "another robot, task, rate or base"
