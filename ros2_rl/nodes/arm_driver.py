@@ -6,11 +6,9 @@ The states of ``joint_state_broadcaster`` become ``joint_states``, the arm's joi
 
 import sys
 import time
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -23,6 +21,7 @@ from ros2_rl.messages import JointOrder, to_ns
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.realtime import collect, quiet_collector
 
@@ -30,6 +29,16 @@ _WATCH_S = 0.01
 _DISCOVERY_S = 2.0
 _RIVAL_S = 3
 _LEVELS = {Stance.FOLLOWING: DiagnosticStatus.OK, Stance.HOLDING: DiagnosticStatus.OK}
+_PARAMETERS: tuple[Row, ...] = (
+    ("joints", [""], "the arm's joints in the order of forward_position_controller"),
+    ("lower", [0.0], "lowest position of each joint, rad"),
+    ("upper", [0.0], "highest position of each joint, rad"),
+    ("max_velocity", [1.0], "fastest move of each target, or of all, rad/s"),
+    ("command_timeout_s", 0.1, "without a command for so long the arm holds, s", (0.01, 10.0)),
+    ("state_timeout_s", 0.2, "without a state for so long nothing is sent, s", (0.01, 10.0)),
+    ("state_topic", "joint_state_broadcaster/joint_states", "where ros2_control says its states"),
+    ("command_topic", "forward_position_controller/commands", "where the controller listens"),
+)
 
 
 class ArmDriver(Node):
@@ -37,7 +46,7 @@ class ArmDriver(Node):
 
     def __init__(self) -> None:
         super().__init__("arm_driver")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         value = self._value
         joints = tuple(name for name in value("joints") if name)
         limits = Limits.of(joints, value("lower"), value("upper"), value("max_velocity"))
@@ -55,24 +64,6 @@ class ArmDriver(Node):
     def close(self) -> None:
         """The arm stays where it is."""
         self._send(self._gate.stop("shutting down"))
-
-    def _declare(self) -> None:
-        seconds = [FloatingPointRange(from_value=0.01, to_value=10.0)]
-        for name, default, text, span in (
-            ("joints", [""], "the arm's joints in the order of forward_position_controller", []),
-            ("lower", [0.0], "lowest position of each joint, rad", []),
-            ("upper", [0.0], "highest position of each joint, rad", []),
-            ("max_velocity", [1.0], "fastest move of each target, or of all, rad/s", []),
-            ("command_timeout_s", 0.1, "without a command for so long the arm holds, s", seconds),
-            ("state_timeout_s", 0.2, "without a state for so long nothing is sent, s", seconds),
-            ("state_topic", "joint_state_broadcaster/joint_states", "where ros2_control says its states", []),
-            ("command_topic", "forward_position_controller/commands", "where the controller listens", []),
-        ):
-            descriptor = ParameterDescriptor(description=text, floating_point_range=span, read_only=True)
-            self.declare_parameter(name, default, descriptor)
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
     def _connect(self) -> None:
         self._commands = self.create_publisher(Float64MultiArray, self._value("command_topic"), reliable(1))

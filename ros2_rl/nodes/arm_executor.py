@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TwistStamped
-from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -35,6 +34,7 @@ from ros2_rl.nodes.arm_input import ArmInput
 from ros2_rl.nodes.arm_topics import EPISODE
 from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values, to_ns
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import SEEDS, Row, declare
 from ros2_rl.policy.schedule import DriverSchedule, MemoryGuard
 from ros2_rl.robots import RobotState, load_robot
 from ros2_rl.safety.config import load_safety
@@ -43,6 +43,16 @@ from ros2_rl.tasks.steering import FRESH_NS
 
 _FAREWELL_S = 0.5
 """So long the node goes on after the last demonstration, so that everybody hears of it, wall time, s."""
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "arm", "robot in config/robots"),
+    ("task", "reach", "task of that robot in config/tasks"),
+    ("seed", 0, "seed of where the tool begins", SEEDS),
+    ("policy", "", "ONNX policy whose actions the learner's changes; empty: there is none"),
+    ("learning", False, "act by the learner's policy, and tell it every step"),
+    ("lockstep", False, "wait for the velocity of a person who drives, at every action"),
+    ("demos_dir", "", "folder for demonstrations; empty: none are kept"),
+    ("demos", 20, "demonstrations after which the node ends", (1, 100_000)),
+)
 
 
 class ArmExecutor(Node):
@@ -50,7 +60,7 @@ class ArmExecutor(Node):
 
     def __init__(self) -> None:
         super().__init__("arm_executor")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         robot, self._task = load_robot(self._value("robot")), load_arm_task(self._value("task"))
         box = load_safety(robot.name).guards.workspace
         if box is None or self._task.robot != robot.name:
@@ -87,24 +97,6 @@ class ArmExecutor(Node):
             self.create_service(Trigger, f"learner/judge_{kind}", partial(self._judge, kind))
         self._input = ArmInput(self, robot, self._task, STEP_NS, self._on_input)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def _declare(self) -> None:
-        count = [IntegerRange(from_value=1, to_value=100_000, step=1)]
-        for name, default, text, span in (
-            ("robot", "arm", "robot in config/robots", []),
-            ("task", "reach", "task of that robot in config/tasks", []),
-            ("seed", 0, "seed of where the tool begins", []),
-            ("policy", "", "ONNX policy whose actions the learner's changes; empty: there is none", []),
-            ("learning", False, "act by the learner's policy, and tell it every step", []),
-            ("lockstep", False, "wait for the velocity of a person who drives, at every action", []),
-            ("demos_dir", "", "folder for demonstrations; empty: none are kept", []),
-            ("demos", 20, "demonstrations after which the node ends", count),
-        ):
-            descriptor = ParameterDescriptor(description=text, integer_range=span, read_only=True)
-            self.declare_parameter(name, default, descriptor)
-
-    def _value(self, name: str):
-        return self.get_parameter(name).value
 
     # ---- what comes in
 

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_msgs.msg import Float32MultiArray, UInt8MultiArray
@@ -24,6 +23,7 @@ from ros2_rl.manipulation.upload import EpisodeEnd, unpack
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import SEEDS, Row, declare
 
 _SLICE = 20
 """Gradient steps between two looks at what has come."""
@@ -35,6 +35,18 @@ _GRACE_S = 10.0
 """Wall time without any step after which the learner says that it waits, s."""
 _FAREWELL_S = 0.5
 """So long the node goes on after the last trial, so that everybody hears of it, wall time, s."""
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "arm", "robot in config/robots"),
+    ("task", "reach", "task of that robot in config/tasks"),
+    ("learner", "rlpd", "learner, as in config/learners"),
+    ("minutes", 60.0, "practice, robot minutes, resets included", (0.1, 10_000.0)),
+    ("episodes", 16, "trials before and after", (1, 1000)),
+    ("seed", 1, "seed of the run", SEEDS),
+    ("policy", "", "ONNX policy whose actions are changed within a bound; empty: there is none"),
+    ("demos", "", "folder of demonstrations, or of an earlier run; empty: from scratch"),
+    ("resume", "", "run_dir of an earlier run to go on from; empty: start anew"),
+    ("run_dir", "", "folder of the run; empty: runs/<time>"),
+)
 
 
 class ArmLearner(Node):
@@ -42,7 +54,7 @@ class ArmLearner(Node):
 
     def __init__(self) -> None:
         super().__init__("arm_learner")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         value = self._value
         self._run_dir = Path(value("run_dir") or Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
         session = PracticeConfig(value("minutes"), value("episodes"), value("episodes"))
@@ -91,28 +103,6 @@ class ArmLearner(Node):
         self._log.write_json("summary.json", data)
         self._log.write_json("curve.json", {"practice": practice.curve})
         self._log.close()
-
-    def _declare(self) -> None:
-        minutes = [FloatingPointRange(from_value=0.1, to_value=10_000.0)]
-        seeds = [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]
-        counts = [IntegerRange(from_value=1, to_value=1000, step=1)]
-        for name, default, description, limits in (
-            ("robot", "arm", "robot in config/robots", {}),
-            ("task", "reach", "task of that robot in config/tasks", {}),
-            ("learner", "rlpd", "learner, as in config/learners", {}),
-            ("minutes", 60.0, "practice, robot minutes, resets included", {"floating_point_range": minutes}),
-            ("episodes", 16, "trials before and after", {"integer_range": counts}),
-            ("seed", 1, "seed of the run", {"integer_range": seeds}),
-            ("policy", "", "ONNX policy whose actions are changed within a bound; empty: there is none", {}),
-            ("demos", "", "folder of demonstrations, or of an earlier run; empty: from scratch", {}),
-            ("resume", "", "run_dir of an earlier run to go on from; empty: start anew", {}),
-            ("run_dir", "", "folder of the run; empty: runs/<time>", {}),
-        ):
-            descriptor = ParameterDescriptor(description=description, read_only=True, **limits)
-            self.declare_parameter(name, default, descriptor)
-
-    def _value(self, name: str):
-        return self.get_parameter(name).value
 
     # ---- what comes in
 

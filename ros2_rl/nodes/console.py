@@ -13,8 +13,8 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
-from rcl_interfaces.msg import IntegerRange, ParameterDescriptor, ParameterType, ParameterValue
 from rcl_interfaces.msg import Parameter as ParameterMsg
+from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
@@ -32,6 +32,7 @@ from ros2_rl.nodes._main import run
 from ros2_rl.nodes.asking import Asking
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_values
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.robots import load_robot
@@ -40,6 +41,13 @@ from ros2_rl.sim.perturbations import flatten, load_gap, settings
 _KNOBS = ("actuation_delay_ms", "payload_kg", "friction", "gain_scale", "leg_strength_")
 """Beginnings of the names of what can be changed while watching."""
 _DRAW_S = 1.0 / 12.0
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot, as in config/robots"),
+    ("host", "127.0.0.1", "address to listen on; beyond this machine a token is asked for"),
+    ("port", 8080, "port to listen on", (1, 65535)),
+    ("token", "", "what a browser elsewhere must show; empty: a new one each time"),
+    ("gap", "", "gap the simulator began with, for the sliders; empty: no simulator"),
+)
 
 
 class ConsoleNode(Node):
@@ -47,7 +55,7 @@ class ConsoleNode(Node):
 
     def __init__(self) -> None:
         super().__init__("console")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         robot = load_robot(self._value("robot"))
         self._order = JointOrder(robot.joints)
         self.view = View(robot.default_pose.copy(), np.zeros(len(robot.feet)))
@@ -65,22 +73,6 @@ class ConsoleNode(Node):
 
     def close(self) -> None:
         self.server.stop()
-
-    def _declare(self) -> None:
-        ports = [IntegerRange(from_value=1, to_value=65535, step=1)]
-        for name, default, description, limits in (
-            ("robot", "go2", "robot, as in config/robots", {}),
-            ("host", "127.0.0.1", "address to listen on; beyond this machine a token is asked for", {}),
-            ("port", 8080, "port to listen on", {"integer_range": ports}),
-            ("token", "", "what a browser elsewhere must show; empty: a new one each time", {}),
-            ("gap", "", "gap the simulator began with, for the sliders; empty: no simulator", {}),
-        ):
-            self.declare_parameter(
-                name, default, ParameterDescriptor(description=description, read_only=True, **limits)
-            )
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
     def _connect(self) -> None:
         gate = Gate()

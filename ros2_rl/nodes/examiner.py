@@ -8,10 +8,8 @@ the policy has passed. The trials are lockstep runs of the very classes that the
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
@@ -23,12 +21,24 @@ from ros2_rl.evaluation.verdict import Check
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import SEEDS, Row, declare
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.sim.trial import Outcome
 from ros2_rl.tasks import load_task
 
 _JOIN_S = 0.5
 """How long the end of a trial is awaited; a launch has 4 s for everything."""
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot, as in config/robots"),
+    ("task", "trot", "task, as in config/tasks"),
+    ("policy", "", "ONNX policy or run_dir of a run that is examined; empty: the base alone"),
+    ("base", "", "ONNX policy that it is compared with; empty: that of the task"),
+    ("gap", "default", "robot on which it is examined, as in config/gaps"),
+    ("exam", "standard", "what is asked, as in config/exams"),
+    ("seed", 1, "seed of sensors and adversary", SEEDS),
+    ("run_dir", ".", "folder of the results"),
+    ("video", True, "film the worst trial"),
+)
 
 
 class Examiner(Node):
@@ -36,7 +46,7 @@ class Examiner(Node):
 
     def __init__(self) -> None:
         super().__init__("examiner")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         self._sitting = self._read()
         self._done, self._stopped = 0, False
         self._failed: Exception | None = None
@@ -52,26 +62,6 @@ class Examiner(Node):
     def close(self) -> None:
         self._stopped = True
         self._thread.join(_JOIN_S)
-
-    def _declare(self) -> None:
-        seeds = [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]
-        for name, default, description, limits in (
-            ("robot", "go2", "robot, as in config/robots", {}),
-            ("task", "trot", "task, as in config/tasks", {}),
-            ("policy", "", "ONNX policy or run_dir of a run that is examined; empty: the base alone", {}),
-            ("base", "", "ONNX policy that it is compared with; empty: that of the task", {}),
-            ("gap", "default", "robot on which it is examined, as in config/gaps", {}),
-            ("exam", "standard", "what is asked, as in config/exams", {}),
-            ("seed", 1, "seed of sensors and adversary", {"integer_range": seeds}),
-            ("run_dir", ".", "folder of the results", {}),
-            ("video", True, "film the worst trial", {}),
-        ):
-            self.declare_parameter(
-                name, default, ParameterDescriptor(description=description, read_only=True, **limits)
-            )
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
     def _read(self) -> Sitting:
         task = load_task(self._value("task"))

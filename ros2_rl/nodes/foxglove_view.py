@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from nav_msgs.msg import Odometry
-from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -22,6 +21,7 @@ from ros2_rl.console.frames import LinkFrames, Transform
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import JointOrder, to_ns
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.polling import Gate, PolledInput
 from ros2_rl.nodes.recorder import message_class, qos_of
 from ros2_rl.recording.topics import TOPICS, Topic
@@ -32,6 +32,11 @@ _NOT_SHOWN = ("policy/adapter",)
 """Bytes that no panel can show."""
 _MORE = (Topic("diagnostics_toplevel_state", "diagnostic_msgs/msg/DiagnosticStatus"),)
 _DESCRIPTION = "robot_description"
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot, as in config/robots"),
+    ("host", "127.0.0.1", "address to listen on; whoever reaches it can look"),
+    ("port", 8765, "port to listen on", (1, 65535)),
+)
 
 
 class FoxgloveView(Node):
@@ -39,7 +44,7 @@ class FoxgloveView(Node):
 
     def __init__(self) -> None:
         super().__init__("foxglove_view")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         robot = load_robot(self._value("robot"))
         self._order, self._base_link = JointOrder(robot.joints), robot.base_link
         self._frames = LinkFrames(robot.urdf, robot.joints)
@@ -62,20 +67,6 @@ class FoxgloveView(Node):
 
     def close(self) -> None:
         self._view.stop()
-
-    def _declare(self) -> None:
-        ports = [IntegerRange(from_value=1, to_value=65535, step=1)]
-        for name, default, description, limits in (
-            ("robot", "go2", "robot, as in config/robots", {}),
-            ("host", "127.0.0.1", "address to listen on; whoever reaches it can look", {}),
-            ("port", 8765, "port to listen on", {"integer_range": ports}),
-        ):
-            self.declare_parameter(
-                name, default, ParameterDescriptor(description=description, read_only=True, **limits)
-            )
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
     def _offer(self, topic: Topic) -> None:
         msg_type = message_class(topic.type)

@@ -12,7 +12,6 @@ import time
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -24,6 +23,7 @@ from ros2_rl.nodes.conversions import joint_reader, reliable
 from ros2_rl.nodes.go2_topics import WARM, Go2Topics
 from ros2_rl.nodes.hot_loop import HotLoop
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.robot_topics import StateTopics
 from ros2_rl.nodes.topic_wait import TopicWait
@@ -50,6 +50,20 @@ _FAREWELL_S, _OFF_S = 1.0, 0.05
 """At the end the joints are damped for so long, then the motors are off, s."""
 _LOST_S = 3.0
 """Without a LowState for so long the node ends."""
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot in config/robots and config/safety"),
+    ("policy", "", "ONNX policy whose gains are carried out; empty: only the robot's own"),
+    ("interface", "lo", "network interface to the robot, as in ip link"),
+    ("domain", 0, "DDS domain of the robot: 0 a real one, 1 a rehearsal", (0, 230)),
+    ("robot_timeout_s", 5.0, "how long the robot is waited for, s", (0.5, 120.0)),
+    ("command_timeout_s", 0.05, "without a command for so long: damping, s", (0.01, 1.0)),
+    ("state_timeout_s", 0.1, "without rt/lowstate for so long: damping, s", (0.01, 1.0)),
+    ("damping_s", 2.0, "damping for so long, then motors off, s", (0.1, 60.0)),
+    ("state_rate_hz", 250, "states a second for the graph: 500, 250 or 100, Hz"),
+    ("foot_force_scale", 1.0, "N per unit of the robot's foot_force", (0.001, 100.0)),
+    ("restore_mode", True, "at the end, select the motion mode that was released"),
+    ("wait_for_topics", [""], "states are published once each has a publisher"),
+)
 
 
 class Go2Driver(Node):
@@ -57,7 +71,7 @@ class Go2Driver(Node):
 
     def __init__(self) -> None:
         super().__init__("go2_driver")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         value = self._value
         self._robot = load_equipped(value("robot"), value("policy"))
         self._period_ns = _period_ns(value("state_rate_hz"))
@@ -104,31 +118,6 @@ class Go2Driver(Node):
         self._connection.close()
 
     # ---- set-up
-
-    def _declare(self) -> None:
-        for name, default, text, span in (
-            ("robot", "go2", "robot in config/robots and config/safety", None),
-            ("policy", "", "ONNX policy whose gains are carried out; empty: only the robot's own", None),
-            ("interface", "lo", "network interface to the robot, as in ip link", None),
-            ("domain", 0, "DDS domain of the robot: 0 a real one, 1 a rehearsal", (0, 230)),
-            ("robot_timeout_s", 5.0, "how long the robot is waited for, s", (0.5, 120.0)),
-            ("command_timeout_s", 0.05, "without a command for so long: damping, s", (0.01, 1.0)),
-            ("state_timeout_s", 0.1, "without rt/lowstate for so long: damping, s", (0.01, 1.0)),
-            ("damping_s", 2.0, "damping for so long, then motors off, s", (0.1, 60.0)),
-            ("state_rate_hz", 250, "states a second for the graph: 500, 250 or 100, Hz", None),
-            ("foot_force_scale", 1.0, "N per unit of the robot's foot_force", (0.001, 100.0)),
-            ("restore_mode", True, "at the end, select the motion mode that was released", None),
-            ("wait_for_topics", [""], "states are published once each has a publisher", None),
-        ):  # fmt: skip
-            descriptor = ParameterDescriptor(description=text, read_only=True)
-            if span is not None and isinstance(default, float):
-                descriptor.floating_point_range = [FloatingPointRange(from_value=span[0], to_value=span[1])]
-            elif span is not None:
-                descriptor.integer_range = [IntegerRange(from_value=span[0], to_value=span[1], step=1)]
-            self.declare_parameter(name, default, descriptor)
-
-    def _value(self, name: str):
-        return self.get_parameter(name).value
 
     def _take_over(self) -> None:
         connection = self._connection

@@ -203,9 +203,9 @@ class Go2Sim(Node):
 
 
 _PARAMETERS = (
-    ("interface", "lo", "network interface that the robot speaks on", None),
+    ("interface", "lo", "network interface that the robot speaks on"),
     ("domain", REHEARSAL, "DDS domain that the robot speaks in", (0, 230)),
-    ("mode", MODES[0], "motion mode at the start; empty: released", None),
+    ("mode", MODES[0], "motion mode at the start; empty: released"),
 )
 
 

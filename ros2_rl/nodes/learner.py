@@ -30,8 +30,9 @@ from ros2_rl.messages import JointOrder
 from ros2_rl.nodes import phases
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
-from ros2_rl.nodes.learner_parameters import declare_learner_parameters
+from ros2_rl.nodes.learner_parameters import LEARNER_PARAMETERS
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import declare
 from ros2_rl.nodes.realtime_parameters import keep_to_cores
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.step import unpack
@@ -52,8 +53,7 @@ class LearnerNode(Node):
 
     def __init__(self) -> None:
         super().__init__("learner")
-        declare_learner_parameters(self)
-        value = self._value
+        value = self._value = declare(self, LEARNER_PARAMETERS)
         keep_to_cores(self)
         complaint = give_way() if value("give_way") else ""
         if complaint:
@@ -123,9 +123,6 @@ class LearnerNode(Node):
         self._log.close()
 
     # ---- set-up
-
-    def _value(self, name: str):
-        return self.get_parameter(name).value
 
     def _connect(self) -> None:
         self._pub_phase = self.create_publisher(DiagnosticStatus, phases.TOPIC, phases.QOS)

@@ -5,7 +5,6 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
-from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -15,6 +14,7 @@ from ros2_rl.learning.phase import IDLE, TRAIN
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_values, to_time
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import SEEDS, Row, declare
 from ros2_rl.nodes.person_topics import PersonTopics
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.policy.schedule import DriverSchedule
@@ -24,25 +24,23 @@ from ros2_rl.tasks.clock import STEP_NS
 from ros2_rl.tasks.practice import PhaseSchedule
 from ros2_rl.teleop.scripted import ScriptedDriver
 
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot in config/robots"),
+    ("task", "trot", "task whose velocities are asked for, in config/tasks"),
+    ("seed", 0, "seed of what it asks for", SEEDS),
+)
+
 
 class LegOperator(Node):
     """Publishes ``teleop/cmd_vel`` and asks for what a person asks for."""
 
     def __init__(self) -> None:
         super().__init__("leg_operator")
-        seeds = [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]
-        for name, default, text, span in (
-            ("robot", "go2", "robot in config/robots", []),
-            ("task", "trot", "task whose velocities are asked for, in config/tasks", []),
-            ("seed", 0, "seed of what it asks for", seeds),
-        ):
-            descriptor = ParameterDescriptor(description=text, integer_range=span, read_only=True)
-            self.declare_parameter(name, default, descriptor)
-        value = {name: self.get_parameter(name).value for name in ("robot", "task", "seed")}
-        self._person = ScriptedDriver(load_task(value["task"]).command_ranges, value["seed"])
+        value = declare(self, _PARAMETERS)
+        self._person = ScriptedDriver(load_task(value("task")).command_ranges, value("seed"))
         self._phases, self._driver = PhaseSchedule(IDLE), DriverSchedule()
         self._stamp_ns, self._overrides = 0, 0
-        self._hands = PersonTopics(self, load_robot(value["robot"]).base_link)
+        self._hands = PersonTopics(self, load_robot(value("robot")).base_link)
         self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=5.0)
         follow_phases(self, lambda: self._stamp_ns, self._phases.announce)
         self.create_subscription(

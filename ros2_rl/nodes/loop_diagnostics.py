@@ -1,11 +1,13 @@
 """What every node with a loop tells on ``diagnostics``: its rate, execution time and latency, judged."""
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.node import Node
 
 from ros2_rl.health import LoopLimits, LoopStats
 from ros2_rl.nodes.conversions import reliable, status_msg, to_time
+from ros2_rl.nodes.parameters import declare
+
+_SPAN = (0.0, 100_000.0)
 
 
 class LoopDiagnostics(LoopStats):
@@ -17,21 +19,19 @@ class LoopDiagnostics(LoopStats):
     def __init__(
         self, node: Node, min_rate_hz: float = 0.0, max_execution_ms: float = 0.0, max_latency_ms: float = 0.0
     ):
-        spans = [FloatingPointRange(from_value=0.0, to_value=100_000.0)]
-        for name, default, text in (
-            ("min_rate_hz", min_rate_hz, "lowest rate of the loop in robot time, Hz; 0: not judged"),
-            ("max_execution_ms", max_execution_ms, "longest execution (99 %), ms; 0: not judged"),
-            ("max_latency_ms", max_latency_ms, "longest time to an answer (99 %), ms; 0: not judged"),
-        ):
-            descriptor = ParameterDescriptor(description=text, read_only=True, floating_point_range=spans)
-            node.declare_parameter(f"diagnostics.{name}", default, descriptor)
+        value = declare(node, [
+            (f"diagnostics.{name}", default, f"{text}; 0: not judged", _SPAN)
+            for name, default, text in (
+                ("min_rate_hz", min_rate_hz, "lowest rate of the loop in robot time, Hz"),
+                ("max_execution_ms", max_execution_ms, "longest execution (99 %), ms"),
+                ("max_latency_ms", max_latency_ms, "longest time to an answer (99 %), ms"),
+            )
+        ])  # fmt: skip
         if not node.has_parameter("lockstep"):
-            text = "whether the robot waits for every answer, so that wall times are not judged"
-            node.declare_parameter("lockstep", False, ParameterDescriptor(description=text, read_only=True))
-        limits = {
-            name: node.get_parameter(f"diagnostics.{name}").value for name in LoopLimits.__dataclass_fields__
-        }
-        super().__init__(LoopLimits(**limits), timed=not node.get_parameter("lockstep").value)
+            text = "the robot waits for every answer, so that wall times are not judged"
+            declare(node, [("lockstep", False, text)])
+        limits = {name: value(f"diagnostics.{name}") for name in LoopLimits.__dataclass_fields__}
+        super().__init__(LoopLimits(**limits), timed=not value("lockstep"))
         self._name = node.get_name()
         self._publisher = node.create_publisher(DiagnosticArray, "diagnostics", reliable(10))
 

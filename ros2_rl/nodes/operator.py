@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -21,10 +20,20 @@ from ros2_rl.nodes.arm_input import ArmInput
 from ros2_rl.nodes.arm_topics import EPISODE
 from ros2_rl.nodes.conversions import JointOrder, reliable, status_values, to_time
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import SEEDS, Row, declare
 from ros2_rl.nodes.person_topics import PersonTopics
 from ros2_rl.robots import RobotState, load_robot
 from ros2_rl.tasks.clock import STEP_NS
 from ros2_rl.teleop.intent import Intent
+
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "arm", "robot in config/robots"),
+    ("task", "reach", "task of that robot in config/tasks"),
+    ("seed", 0, "seed of its unsteadiness", SEEDS),
+    ("always", False, "drive from the first step to the last: demonstrate"),
+    ("reaction_s", Character.reaction_s, "from seeing trouble to acting, s", (0.0, 5.0)),
+    ("noise", Character.noise, "unsteadiness of its hand, share of full deflection", (0.0, 1.0)),
+)
 
 
 class Operator(Node):
@@ -32,7 +41,7 @@ class Operator(Node):
 
     def __init__(self) -> None:
         super().__init__("operator")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         robot, task = load_robot(self._value("robot")), load_arm_task(self._value("task"))
         if task.robot != robot.name:
             raise ConfigError(f"The task '{task.name}' is one of the robot {task.robot}; choose it.")
@@ -53,23 +62,6 @@ class Operator(Node):
         self.create_subscription(DiagnosticStatus, EPISODE, self._on_episode, reliable(10, latched=True))
         self._input = ArmInput(self, robot, task, STEP_NS, self._on_input)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def _declare(self) -> None:
-        default = Character()
-        for name, value, text, most in (
-            ("robot", "arm", "robot in config/robots", None),
-            ("task", "reach", "task of that robot in config/tasks", None),
-            ("seed", 0, "seed of its unsteadiness", None),
-            ("always", False, "drive from the first step to the last: demonstrate", None),
-            ("reaction_s", default.reaction_s, "from seeing trouble to acting, s", 5.0),
-            ("noise", default.noise, "unsteadiness of its hand, share of full deflection", 1.0),
-        ):
-            span = [] if most is None else [FloatingPointRange(from_value=0.0, to_value=most)]
-            descriptor = ParameterDescriptor(description=text, floating_point_range=span, read_only=True)
-            self.declare_parameter(name, value, descriptor)
-
-    def _value(self, name: str):
-        return self.get_parameter(name).value
 
     # ---- what comes in
 

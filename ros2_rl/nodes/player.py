@@ -10,7 +10,6 @@ from collections import defaultdict
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.executors import Executor
@@ -20,6 +19,7 @@ from rclpy.publisher import Publisher
 from ros2_rl.errors import RecordError
 from ros2_rl.nodes._main import run_together
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.recorder import message_class, qos_of
 from ros2_rl.recording.playback import FEEDS, Await, Playback, Publish
 from ros2_rl.recording.reader import Bag
@@ -31,6 +31,13 @@ _TOGETHER = 50
 _SETTLED_S = 1.0
 _GIVE_UP = 3
 """Answers in a row that did not come, before the replay is given up."""
+_PARAMETERS: tuple[Row, ...] = (
+    ("run", "", "folder of a run or of its record"),
+    ("feed", "estimator", f"what gets the record: {', '.join(FEEDS)}"),
+    ("out", "", "folder of the results; empty: replay/ beside the record"),
+    ("messages_per_s", 3000.0, "most that are played a second", (1.0, 1e6)),
+    ("patience_s", 20.0, "longest wait for an answer, s", (0.1, 600.0)),
+)
 
 
 class Player(Node):
@@ -38,7 +45,7 @@ class Player(Node):
 
     def __init__(self) -> None:
         super().__init__("player")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         feed = self._value("feed")
         if feed not in FEEDS:
             raise RecordError(f"There is no feed '{feed}'; there are {', '.join(FEEDS)}.")
@@ -64,23 +71,6 @@ class Player(Node):
             self._play()
             self._loop.ran(time.monotonic_ns(), time.monotonic() - begin)
         executor.spin_once(timeout_sec=0.0 if self._awaited is None else 0.01)
-
-    def _declare(self) -> None:
-        rates = [FloatingPointRange(from_value=1.0, to_value=1e6)]
-        waits = [FloatingPointRange(from_value=0.1, to_value=600.0)]
-        for name, default, description, limits in (
-            ("run", "", "folder of a run or of its record", {}),
-            ("feed", "estimator", f"what gets the record: {', '.join(FEEDS)}", {}),
-            ("out", "", "folder of the results; empty: replay/ beside the record", {}),
-            ("messages_per_s", 3000.0, "most that are played a second", {"floating_point_range": rates}),
-            ("patience_s", 20.0, "longest wait for an answer, s", {"floating_point_range": waits}),
-        ):
-            self.declare_parameter(
-                name, default, ParameterDescriptor(description=description, read_only=True, **limits)
-            )
-
-    def _value(self, name: str):
-        return self.get_parameter(name).value
 
     def _connect(self) -> None:
         self._loop = LoopDiagnostics(self)

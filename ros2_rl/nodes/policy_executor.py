@@ -8,11 +8,9 @@ import time
 from array import array
 from collections import deque
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -22,6 +20,7 @@ from ros2_rl.learning.phase import Phase
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import SEEDS, Row, declare
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.step_inputs import Inputs, StepInputs
@@ -41,6 +40,15 @@ from ros2_rl.tasks import load_task
 
 _PATIENCE_S = 0.02
 """A control step that is later than this is no longer expected."""
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot, as in config/robots"),
+    ("task", "trot", "task, as in config/tasks"),
+    ("policy", "", "ONNX policy; empty: that of the task"),
+    ("seed", 0, "seed of the exploration noise", SEEDS),
+    ("lockstep", False, "wait for every input of a control step"),
+    ("lockstep_timeout_s", 10.0, "longest such wait, s of wall time", (0.1, 600.0)),
+    ("command_timeout_s", 0.5, "older commands count as zero, s", (0.02, 10.0)),
+)
 
 
 class PolicyExecutor(Node):
@@ -50,7 +58,7 @@ class PolicyExecutor(Node):
         """``polled``: whoever owns the node calls :meth:`tell` when the robot has its command."""
         super().__init__("policy_executor")
         self._polled = polled
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         robot, task = load_robot(self._value("robot")), load_task(self._value("task"))
         path = Path(self._value("policy") or task.policy_path)
         self.runtime = PolicyRuntime(path, robot, self._value("seed"), task)
@@ -104,29 +112,6 @@ class PolicyExecutor(Node):
         """End the thread that prepares adapters."""
         self._queue.put(None)
         self._worker.join(timeout=2.0)
-
-    def _declare(self) -> None:
-        longest = [FloatingPointRange(from_value=0.1, to_value=600.0)]
-        oldest = [FloatingPointRange(from_value=0.02, to_value=10.0)]
-        seeds = [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]
-        for name, default, description, limits in (
-            ("robot", "go2", "robot, as in config/robots", {}),
-            ("task", "trot", "task, as in config/tasks", {}),
-            ("policy", "", "ONNX policy; empty: that of the task", {}),
-            ("seed", 0, "seed of the exploration noise", {"integer_range": seeds}),
-            ("lockstep", False, "wait for every input of a control step", {}),
-            (
-                "lockstep_timeout_s",
-                10.0,
-                "longest such wait, s of wall time",
-                {"floating_point_range": longest},
-            ),
-            ("command_timeout_s", 0.5, "older commands count as zero, s", {"floating_point_range": oldest}),
-        ):
-            self.declare_parameter(name, default, ParameterDescriptor(description=description, **limits))
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
     def _connect(self) -> None:
         self._pub_targets = self.create_publisher(JointState, "policy/targets", reliable(1))

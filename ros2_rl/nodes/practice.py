@@ -6,13 +6,11 @@ what to ask for. A stamp seen again is answered as before.
 
 import sys
 import time
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -25,6 +23,7 @@ from ros2_rl.learning.phase import IDLE, TRAIN, Phase
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_values, to_ns
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import SEEDS, Row, declare
 from ros2_rl.nodes.phases import follow_phases
 from ros2_rl.policy.schedule import DriverSchedule
 from ros2_rl.robots import BaseEstimate, load_robot
@@ -33,13 +32,22 @@ from ros2_rl.tasks.clock import STEP_NS, step_number
 from ros2_rl.tasks.practice import PhaseSchedule, PracticeCommands
 from ros2_rl.tasks.steering import Steering
 
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot, as in config/robots"),
+    ("task", "trot", "task whose commands are practised, as in config/tasks"),
+    ("default_phase", TRAIN, "until a phase is announced: train or idle"),
+    ("geofence_radius_m", 3.0, "distance from the start at which it is steered back, m", (0.5, 1000.0)),
+    ("resample_s", 4.0, "time between two commands, s", (0.1, 600.0)),
+    ("seed", 0, "seed of the practice commands", SEEDS),
+)
+
 
 class Practice(Node):
     """Answers ``odom`` with ``cmd_vel``, following ``learner/phase``."""
 
     def __init__(self) -> None:
         super().__init__("practice")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         default = self._value("default_phase")
         if default not in (TRAIN, IDLE):
             raise ConfigError(f"The parameter default_phase is '{default}': set it to '{TRAIN}' or '{IDLE}'.")
@@ -57,25 +65,6 @@ class Practice(Node):
         self._stamp_ns, self._phase = -1, Phase(default, 0)
         self._answered = self._refused = 0
         self._connect()
-
-    def _declare(self) -> None:
-        metres = {"floating_point_range": [FloatingPointRange(from_value=0.5, to_value=1000.0)]}
-        seconds = {"floating_point_range": [FloatingPointRange(from_value=0.1, to_value=600.0)]}
-        seeds = {"integer_range": [IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]}
-        for name, default, text, limits in (
-            ("robot", "go2", "robot, as in config/robots", {}),
-            ("task", "trot", "task whose commands are practised, as in config/tasks", {}),
-            ("default_phase", TRAIN, "until a phase is announced: train or idle", {}),
-            ("geofence_radius_m", 3.0, "distance from the start at which it is steered back, m", metres),
-            ("resample_s", 4.0, "time between two commands, s", seconds),
-            ("seed", 0, "seed of the practice commands", seeds),
-        ):
-            self.declare_parameter(
-                name, default, ParameterDescriptor(description=text, read_only=True, **limits)
-            )
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
     def _connect(self) -> None:
         self._commands = self.create_publisher(TwistStamped, "cmd_vel", reliable(1))

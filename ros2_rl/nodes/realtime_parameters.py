@@ -1,9 +1,15 @@
 """The parameters of a control node that wish for real-time treatment."""
 
-from rcl_interfaces.msg import IntegerRange, ParameterDescriptor, ParameterType
+from rcl_interfaces.msg import ParameterType
 from rclpy.node import Node
 
+from ros2_rl.nodes.parameters import Row, declare, describe
 from ros2_rl.realtime import HIGHEST_PRIORITY, Wish, apply
+
+_PARAMETERS: tuple[Row, ...] = (
+    ("realtime_priority", 0, "SCHED_FIFO priority; 0: off", (0, HIGHEST_PRIORITY)),
+    ("lock_memory", False, "keep the memory of the process from being paged out"),
+)
 
 
 def treat(node: Node, urgent: tuple[int, ...] = ()) -> None:
@@ -13,13 +19,7 @@ def treat(node: Node, urgent: tuple[int, ...] = ()) -> None:
     that waits for a core while it holds the interpreter would hold up those that need not wait. Threads that
     are ``urgent`` (native ids) go before the others of the process.
     """
-    priorities = [IntegerRange(from_value=0, to_value=HIGHEST_PRIORITY, step=1)]
-    for name, default, descriptor in (
-        ("realtime_priority", 0, {"description": "SCHED_FIFO priority; 0: off", "integer_range": priorities}),
-        ("lock_memory", False, {"description": "keep the memory of the process from being paged out"}),
-    ):
-        node.declare_parameter(name, default, ParameterDescriptor(read_only=True, **descriptor))
-    value = lambda name: node.get_parameter(name).value  # noqa: E731
+    value = declare(node, _PARAMETERS)
     _wish(node, Wish(value("realtime_priority"), value("lock_memory"), _cores(node), urgent))
 
 
@@ -29,9 +29,8 @@ def keep_to_cores(node: Node) -> None:
 
 
 def _cores(node: Node) -> tuple[int, ...]:
-    integers = ParameterType.PARAMETER_INTEGER_ARRAY
-    text = "cores that the process runs on; -1: any"
-    descriptor = ParameterDescriptor(description=text, type=integers, read_only=True)
+    descriptor = describe([-1], "cores that the process runs on; -1: any")
+    descriptor.type = ParameterType.PARAMETER_INTEGER_ARRAY
     return tuple(core for core in node.declare_parameter("cores", [-1], descriptor).value if core >= 0)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor
 from rclpy.node import Node
@@ -26,6 +25,7 @@ from ros2_rl.nodes._main import run_together
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.parameter_reader import ParameterReader
+from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.polling import Gate
 from ros2_rl.recording.about import PARAMETERS, Description
 from ros2_rl.recording.budget import check_room, spent
@@ -47,6 +47,17 @@ _MARGIN_NS = 20_000_000
 _DEPTH = 5000
 """Messages that wait in a subscription: seconds of any topic, should the disk be slow."""
 _LATCHED_DEPTH = 1000
+_PARAMETERS: tuple[Row, ...] = (
+    ("folder", "bag", "folder of the record; it must not hold one yet"),
+    ("mode", "all", "all: every message; events: only the seconds around events"),
+    ("max_mib", 4096.0, "most that the record may take, MiB", (1.0, 1e7)),
+    ("before_s", 10.0, "mode events: seconds kept before one", (0.5, 600.0)),
+    ("after_s", 5.0, "mode events: seconds kept after one", (0.5, 600.0)),
+    ("robot", "go2", "robot, as in config/robots"),
+    ("task", "trot", "task, as in config/tasks"),
+    ("policy", "", "ONNX policy that the run begins with; empty: that of the task, if any"),
+    ("arguments", "", "arguments of the launch, as JSON"),
+)
 
 
 class Recorder(Node):
@@ -54,7 +65,7 @@ class Recorder(Node):
 
     def __init__(self) -> None:
         super().__init__("recorder")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         value = self._value
         self._began, self._taken, self._flushed = time.time(), 0.0, time.monotonic()
         self._ns = self.get_namespace().rstrip("/")
@@ -93,27 +104,6 @@ class Recorder(Node):
         time.sleep(max(_TAKE_S - (time.monotonic() - now), 0.001))
 
     # ---- set-up
-
-    def _declare(self) -> None:
-        sizes = [FloatingPointRange(from_value=1.0, to_value=1e7)]
-        spans = [FloatingPointRange(from_value=0.5, to_value=600.0)]
-        for name, default, description, limits in (
-            ("folder", "bag", "folder of the record; it must not hold one yet", {}),
-            ("mode", "all", "all: every message; events: only the seconds around events", {}),
-            ("max_mib", 4096.0, "most that the record may take, MiB", {"floating_point_range": sizes}),
-            ("before_s", 10.0, "mode events: seconds kept before one", {"floating_point_range": spans}),
-            ("after_s", 5.0, "mode events: seconds kept after one", {"floating_point_range": spans}),
-            ("robot", "go2", "robot, as in config/robots", {}),
-            ("task", "trot", "task, as in config/tasks", {}),
-            ("policy", "", "ONNX policy that the run begins with; empty: that of the task, if any", {}),
-            ("arguments", "", "arguments of the launch, as JSON", {}),
-        ):
-            self.declare_parameter(
-                name, default, ParameterDescriptor(description=description, read_only=True, **limits)
-            )
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
     def _open(self) -> Sink:
         value, mode = self._value, self._value("mode")

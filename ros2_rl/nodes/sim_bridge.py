@@ -50,12 +50,12 @@ _VIEW_S = 1 / 30
 
 _AWAITED = ["joint_commands", "policy/targets", "odom", "cmd_vel"]
 _PARAMETERS = (
-    ("lockstep", False, "step as soon as a state is answered, however fast that is", None),
+    ("lockstep", False, "step as soon as a state is answered, however fast that is"),
     ("lockstep_timeout_s", 10.0, "longest wait for an answer in lockstep, wall, s", (0.5, 600.0)),
     ("state_rate_hz", 200.0, "states a second of robot time, Hz", (10.0, 2000.0)),
-    ("task", "", "task whose things lie on an arm's table, in config/tasks; empty: nothing", None),
+    ("task", "", "task whose things lie on an arm's table, in config/tasks; empty: nothing"),
     ("physics_dt", 0.0025, "physics time step, s", (0.0002, 0.01)),
-    ("wait_for_topics", _AWAITED, "robot time begins when each of these has a publisher", None),
+    ("wait_for_topics", _AWAITED, "robot time begins when each of these has a publisher"),
 )
 
 

@@ -9,12 +9,10 @@ import dataclasses
 import sys
 import time
 from array import array
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -25,12 +23,22 @@ from ros2_rl.estimation import Estimator, EstimatorParams
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.foot_input import FootInput
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.robots import NS_PER_S, BaseEstimate, RobotState, load_robot
 
 INPUTS = ("joint_states", "imu/data", "foot_forces")
 FORBIDDEN = "ground_truth"
 """Namespace of the simulator's own knowledge, which no robot has."""
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot, as in config/robots"),
+    ("publish_rate_hz", 50.0, "rate of odom and contacts, Hz", (1.0, 1000.0)),
+    *(
+        (field.name, field.default, about["description"], (about["low"], about["high"]))
+        for field in dataclasses.fields(EstimatorParams)
+        for about in (field.metadata,)
+    ),
+)
 
 
 class StateEstimator(Node):
@@ -38,7 +46,7 @@ class StateEstimator(Node):
 
     def __init__(self) -> None:
         super().__init__("state_estimator")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         self._refuse_forbidden_inputs()
         robot = load_robot(self._value("robot"))
         values = {f.name: self._value(f.name) for f in dataclasses.fields(EstimatorParams)}
@@ -51,24 +59,6 @@ class StateEstimator(Node):
         self._connect(robot)
 
     # ---- set-up
-
-    def _declare(self) -> None:
-        self.declare_parameter(
-            "robot", "go2", ParameterDescriptor(description="robot, as in config/robots", read_only=True)
-        )
-        self._declare_number("publish_rate_hz", 50.0, 1.0, 1000.0, "rate of odom and contacts, Hz")
-        for field in dataclasses.fields(EstimatorParams):
-            about = field.metadata
-            self._declare_number(field.name, field.default, about["low"], about["high"], about["description"])
-
-    def _declare_number(self, name: str, default: Any, low: float, high: float, text: str) -> None:
-        span = [FloatingPointRange(from_value=low, to_value=high)]
-        self.declare_parameter(
-            name, default, ParameterDescriptor(description=text, floating_point_range=span, read_only=True)
-        )
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
     def _refuse_forbidden_inputs(self) -> None:
         """Raises ConfigError if an input is remapped to what a robot cannot know."""

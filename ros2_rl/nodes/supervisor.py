@@ -9,7 +9,6 @@ from array import array
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -20,6 +19,7 @@ from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import joint_reader, reliable, status_msg, status_values
 from ros2_rl.nodes.hearing import Hearing
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import Row, declare, describe
 from ros2_rl.nodes.realtime_parameters import treat
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.paths import share_path
@@ -43,6 +43,21 @@ _LEVELS = {
 _DISCOVERY_S = 2.0
 _FAREWELL_S = 0.3
 _RIVAL_S = 3
+_PARAMETERS: tuple[Row, ...] = (
+    ("robot", "go2", "robot in config/robots and config/safety"),
+    ("policy", "", "ONNX policy whose gains are carried out; empty: only the robot's own"),
+    ("autostart", True, "stand up and start the policy without a person"),
+    ("lockstep", False, "wait for the policy's target of every control step"),
+    ("lockstep_timeout_s", 10.0, "longest wait in lockstep, wall time, s", (0.5, 600.0)),
+    (
+        "policy_step_s",
+        0.02,
+        "control step of the policy, s",
+        (0.001, 0.2),
+    ),
+    ("recovery_policy", "config/policies/recovery.onnx", "in the share folder, or absolute"),
+    ("events_dir", "", "folder for a file an event, with the second before it; empty: none"),
+)
 
 
 class SupervisorNode(Node):
@@ -50,7 +65,7 @@ class SupervisorNode(Node):
 
     def __init__(self) -> None:
         super().__init__("supervisor")
-        self._declare()
+        self._value = declare(self, _PARAMETERS)
         self._refuse_beside_another()
         robot, lockstep = load_equipped(self._value("robot"), self._value("policy")), self._value("lockstep")
         config = load_safety(robot.name)
@@ -91,31 +106,10 @@ class SupervisorNode(Node):
 
     # ---- set-up
 
-    def _declare(self) -> None:
-        seconds = [FloatingPointRange(from_value=0.5, to_value=600.0)]
-        for name, default, text, span in (
-            ("robot", "go2", "robot in config/robots and config/safety", []),
-            ("policy", "", "ONNX policy whose gains are carried out; empty: only the robot's own", []),
-            ("autostart", True, "stand up and start the policy without a person", []),
-            ("lockstep", False, "wait for the policy's target of every control step", []),
-            ("lockstep_timeout_s", 10.0, "longest wait in lockstep, wall time, s", seconds),
-            (
-                "policy_step_s",
-                0.02,
-                "control step of the policy, s",
-                [FloatingPointRange(from_value=0.001, to_value=0.2)],
-            ),
-            ("recovery_policy", "config/policies/recovery.onnx", "in the share folder, or absolute", []),
-            ("events_dir", "", "folder for a file an event, with the second before it; empty: none", []),
-        ):
-            descriptor = ParameterDescriptor(description=text, floating_point_range=span, read_only=True)
-            self.declare_parameter(name, default, descriptor)
-
     def _take_residual_limit(self, limit_deg: float) -> None:
         """The one setting that may change while the robot works, and only below what is configured."""
         text = "largest change of a joint target by a learned residual, deg; 0: the base alone"
-        span = [FloatingPointRange(from_value=0.0, to_value=limit_deg)]
-        descriptor = ParameterDescriptor(description=text, floating_point_range=span)
+        descriptor = describe(limit_deg, text, (0.0, limit_deg), read_only=False)
         self.declare_parameter("residual_limit_deg", limit_deg, descriptor)
         self.supervisor.limit_residual(self._value("residual_limit_deg"))
         self.add_post_set_parameters_callback(self._on_parameters)
@@ -125,9 +119,6 @@ class SupervisorNode(Node):
             if parameter.name == "residual_limit_deg":
                 self.supervisor.limit_residual(parameter.value)
                 self._tell()
-
-    def _value(self, name: str):
-        return self.get_parameter(name).value
 
     def _build(self, robot, config, lockstep: bool) -> Supervisor:
         path = share_path() / self._value("recovery_policy")

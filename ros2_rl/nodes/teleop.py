@@ -12,7 +12,6 @@ import tty
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -21,6 +20,7 @@ from sensor_msgs.msg import Joy
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
+from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.person_topics import PersonTopics
 from ros2_rl.robots import load_robot
 from ros2_rl.teleop.config import KeyboardConfig, PadConfig, load_teleop
@@ -28,21 +28,22 @@ from ros2_rl.teleop.intent import Intent, Keyboard, Pad
 
 _PERIOD_S = 0.05
 
+_PARAMETERS: tuple[Row, ...] = (
+    ("device", "pad", "mapping, a file in config/teleop: pad, keyboard, arm_pad, ..."),
+    ("robot", "go2", "robot in config/robots in whose axes the velocities are"),
+)
+
 
 class Teleop(Node):
     """Passes on what a person wants."""
 
     def __init__(self) -> None:
         super().__init__("teleop")
-        for name, default, text in (
-            ("device", "pad", "mapping, a file in config/teleop: pad, keyboard, arm_pad, ..."),
-            ("robot", "go2", "robot in config/robots in whose axes the velocities are"),
-        ):
-            self.declare_parameter(name, default, ParameterDescriptor(description=text, read_only=True))
-        config = load_teleop(self.get_parameter("device").value)
+        value = declare(self, _PARAMETERS)
+        config = load_teleop(value("device"))
         self._pad = Pad(config) if isinstance(config, PadConfig) else None
         self._keys = _Terminal(config) if isinstance(config, KeyboardConfig) else None
-        self._hands = PersonTopics(self, load_robot(self.get_parameter("robot").value).base_link)
+        self._hands = PersonTopics(self, load_robot(value("robot")).base_link)
         self._loop = LoopDiagnostics(self, min_rate_hz=0.5 / _PERIOD_S, max_execution_ms=1e3 * _PERIOD_S)
         if self._pad is not None:
             self.create_subscription(Joy, "joy", self._on_joy, qos_profile_sensor_data)
