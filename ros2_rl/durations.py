@@ -25,3 +25,10 @@ class Durations:
         p50, p99 = (np.searchsorted(ranks, (0.5 * ranks[-1], 0.99 * ranks[-1])) + 0.5) * _BIN_S
         most = self._longest
         return 1e3 * min(p50, most), 1e3 * min(p99, most), 1e3 * most
+
+
+def labelled(name: str, figures_ms: tuple[float, float, float]) -> dict[str, str]:
+    """Median, 99th percentile and maximum as values of a diagnostic status, by name."""
+    return {
+        f"{name}_ms_{which}": f"{ms:.3f}" for which, ms in zip(("p50", "p99", "max"), figures_ms, strict=True)
+    }

@@ -16,18 +16,16 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
 from ros2_rl.arm import Limits, PositionGate, Stance
-from ros2_rl.errors import ConfigError
 from ros2_rl.messages import JointOrder, to_ns
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.parameters import Row, declare
 from ros2_rl.nodes.realtime_parameters import treat
+from ros2_rl.nodes.sole_writer import SoleWriter
 from ros2_rl.realtime import collect, quiet_collector
 
 _WATCH_S = 0.01
-_DISCOVERY_S = 2.0
-_RIVAL_S = 3
 _LEVELS = {Stance.FOLLOWING: DiagnosticStatus.OK, Stance.HOLDING: DiagnosticStatus.OK}
 _PARAMETERS: tuple[Row, ...] = (
     ("joints", [""], "the arm's joints in the order of forward_position_controller"),
@@ -54,9 +52,8 @@ class ArmDriver(Node):
         self._order = JointOrder(joints)
         self._state = JointState(name=list(joints))
         self._told = Stance.WAITING, ""
-        self._rivalled = 0
         self._shown = -1, 0.0
-        self._refuse_beside_another()
+        self._rivals = SoleWriter(self, value("command_topic"))
         self._connect()
         treat(self)
         quiet_collector()
@@ -76,20 +73,6 @@ class ArmDriver(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_WATCH_S, self._watch, clock=steady)
         self.create_timer(1.0, self._each_second, clock=steady)
-
-    def _refuse_beside_another(self) -> None:
-        """Leave an arm that somebody else commands alone.
-
-        Raises:
-            ConfigError: the controller's topic has a writer already.
-        """
-        topic, end = self.resolve_topic_name(self._value("command_topic")), time.monotonic() + _DISCOVERY_S
-        while time.monotonic() < end:
-            if self.count_publishers(topic):
-                raise ConfigError(
-                    f"{topic} has a writer already, and two would fight: end the other one first."
-                )
-            time.sleep(0.05)
 
     # ---- what comes in
 
@@ -116,7 +99,7 @@ class ArmDriver(Node):
             self.get_logger().error(f"A command to the arm is dropped: {error}.", throttle_duration_sec=1.0)
             return
         stamp_ns = to_ns(msg.header.stamp)
-        if not self._rivalled:
+        if not self._rivals.rivalled:
             now, (shown_ns, shown) = time.monotonic(), self._shown
             self._send(self._gate.on_command(q, msg.header.frame_id, stamp_ns, now))
             if stamp_ns == shown_ns:
@@ -150,7 +133,9 @@ class ArmDriver(Node):
 
     def _each_second(self) -> None:
         collect()
-        self._refuse_second_writer()
+        if self._rivals.appears():
+            self._send(self._gate.stop(self._rivals.cause))
+        self._rivals.each_second("the arm holds")
         gate, listeners = self._gate, self._commands.get_subscription_count()
         level, text = _LEVELS.get(gate.stance, DiagnosticStatus.WARN), self._sentence()
         if not listeners:
@@ -158,24 +143,6 @@ class ArmDriver(Node):
             text = f"nobody listens to {self._commands.topic_name}: activate forward_position_controller"
         values = {"stance": gate.stance, "limited": gate.limited, "refused": gate.refused}
         self._loop.tell(self.get_clock().now().nanoseconds, text, level, listeners=listeners, **values)
-
-    def _refuse_second_writer(self) -> None:
-        """Hold at once and end soon if somebody else writes commands: nobody could say what comes out.
-
-        It stays for a few seconds, so that a second driver that was slow to find this one finds it.
-
-        Raises:
-            ConfigError: that time is over.
-        """
-        topic = self._commands.topic_name
-        if not self._rivalled and self.count_publishers(topic) < 2:
-            return
-        cause = f"a second writer on {topic}"
-        if not self._rivalled:
-            self._send(self._gate.stop(cause))
-        self._rivalled += 1
-        if self._rivalled > _RIVAL_S:
-            raise ConfigError(f"There is {cause}: the arm holds; end the other one, then start again.")
 
 
 def main(args: list[str] | None = None) -> int:

@@ -17,8 +17,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from ros2_rl.durations import labelled
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
+from ros2_rl.nodes.audience import Audience
 from ros2_rl.nodes.conversions import joint_reader, reliable
 from ros2_rl.nodes.go2_topics import WARM, Go2Topics
 from ros2_rl.nodes.hot_loop import HotLoop
@@ -44,8 +46,6 @@ from ros2_rl.unitree.ticks import TickClock
 _SLOW_NS, _HEALTH_NS = 20_000_000, 1_000_000_000
 """Periods of the remote and of battery and temperatures, robot time."""
 _STATE_RATES_HZ = (500, 250, 100)
-_SETTLED_S = 0.5
-"""States are published once their readers have been the same for so long, s."""
 _FAREWELL_S, _OFF_S = 1.0, 0.05
 """At the end the joints are damped for so long, then the motors are off, s."""
 _LOST_S = 3.0
@@ -83,10 +83,9 @@ class Go2Driver(Node):
         self._cadence = Cadence(per_command=round(self._period_ns / (NS_PER_S * PERIOD_S)))
         self._latency = TickLatency(told=self._loop.delayed)
         self._reader = joint_reader(self._robot.joints)
-        self._awaited = [t for t in value("wait_for_topics") if t]
+        self._audience = Audience(self, value("wait_for_topics"))
         self._publishing, self._closing = False, False
-        self._readers: tuple[int, ...] = ()
-        self._settled = self._heard = time.monotonic()
+        self._heard = time.monotonic()
         self._remote, self._emergency, self._stamp_ns = Remote(), False, 0
         self._fatal: str | None = None
         self._told: tuple[State, str] | None = None
@@ -223,7 +222,7 @@ class Go2Driver(Node):
         """What must not be missed but takes no place in the loops."""
         for loop in self._loops:
             loop.check()
-        self._publishing = self._publishing or self._expected()
+        self._publishing = self._publishing or self._audience.there(self._topics.readers)
         self._tell()
         if self._emergency:
             self._emergency = False
@@ -247,14 +246,6 @@ class Go2Driver(Node):
             )
         return None
 
-    def _expected(self) -> bool:
-        """Whether all whom the robot needs are there, and the readers of its state as well."""
-        readers, now = self._topics.readers, time.monotonic()
-        if readers != self._readers:
-            self._readers, self._settled = readers, now
-        there = all(self.count_publishers(self.resolve_topic_name(t)) for t in self._awaited)
-        return there and now - self._settled >= _SETTLED_S
-
     def _tell(self) -> None:
         """Log a change of state."""
         told = (self.machine.state, self.machine.reason)
@@ -264,7 +255,6 @@ class Go2Driver(Node):
 
     def _publish_diagnostics(self) -> None:
         ticks, temperatures = self._ticks, self._codec.temperatures(self._payload)
-        period, latency = self._cadence.figures_ms(), self._latency.figures_ms()
         level, text = self._health(int(temperatures.max()))
         self._loop.tell(
             self._stamp_ns, text, level,
@@ -280,12 +270,8 @@ class Go2Driver(Node):
             commands_sent=self._cadence.frames,
             commands_refused=self.machine.refused,
             command_timeouts=self.machine.timeouts,
-            period_ms_p50=f"{period[0]:.3f}",
-            period_ms_p99=f"{period[1]:.3f}",
-            period_ms_max=f"{period[2]:.3f}",
-            state_to_command_ms_p50=f"{latency[0]:.3f}",
-            state_to_command_ms_p99=f"{latency[1]:.3f}",
-            state_to_command_ms_max=f"{latency[2]:.3f}",
+            **labelled("period", self._cadence.figures_ms()),
+            **labelled("state_to_command", self._latency.figures_ms()),
             missed_ticks=self._latency.missed,
             motor_temperatures=" ".join(str(t) for t in temperatures),
             remote="+".join(sorted(self._remote.held)),
@@ -297,7 +283,7 @@ class Go2Driver(Node):
         if state in (State.HALTED, State.OFF, State.DAMPING):
             return DiagnosticStatus.ERROR, f"{state}: {self.machine.reason}"
         if not self._publishing:
-            return DiagnosticStatus.OK, "waits for " + ", ".join(self._awaited or ["readers"])
+            return DiagnosticStatus.OK, "waits for " + ", ".join(self._audience.awaited or ["readers"])
         if hottest >= WARM:
             return DiagnosticStatus.WARN, f"a motor has {hottest} °C"
         if self.machine.refused or self._ticks.lost or self._connection.bad_frames:

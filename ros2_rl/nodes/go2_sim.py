@@ -15,6 +15,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Joy
 from std_srvs.srv import Trigger
 
+from ros2_rl.durations import labelled
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_values
 from ros2_rl.nodes.hot_loop import HotLoop
@@ -177,7 +178,6 @@ class Go2Sim(Node):
     def _each_second(self) -> None:
         self._loop.check()
         go2, drives = self.go2, self.go2.plant.drives
-        p50, p99, most = self._round_trip.figures_ms()
         factor = self._factor.look(go2.plant.stamp_ns / NS_PER_S, time.monotonic())
         bad = go2.bad_frames or drives.timeouts or drives.out_of_limits
         self._rounds.tell(
@@ -193,9 +193,7 @@ class Go2Sim(Node):
             timeouts=drives.timeouts,
             out_of_limits=drives.out_of_limits,
             worst_excess=f"{drives.worst_excess:.6f}",
-            round_trip_ms_p50=f"{p50:.3f}",
-            round_trip_ms_p99=f"{p99:.3f}",
-            round_trip_ms_max=f"{most:.3f}",
+            **labelled("round_trip", self._round_trip.figures_ms()),
             round_trips_missed=self._round_trip.missed,
             given_up_s=f"{self._pacer.given_up_s:.3f}",
         )

@@ -17,10 +17,12 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from ros2_rl.durations import labelled
 from ros2_rl.errors import ConfigError
 from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_topics import ArmTopics
+from ros2_rl.nodes.audience import Audience
 from ros2_rl.nodes.conversions import joint_reader, reliable
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.phases import follow_phases
@@ -42,8 +44,6 @@ from ros2_rl.sim.viewer import Viewer
 _TURN_S = 0.02
 """How long one topic has the node to itself, s."""
 _FAREWELL_S = 1.0
-_SETTLED_S = 0.5
-"""Robot time begins when the readers of the state have been the same for so long (wall time), s."""
 _RIVAL_LOOKS = 2
 """Looks in a row at which there is a second writer, before the node ends."""
 _VIEW_S = 1 / 30
@@ -78,10 +78,9 @@ class SimBridge(Node):
         self._loop = LoopDiagnostics(self, max_execution_ms=4.0, max_latency_ms=15.0)
         self._latency, self._factor = TickLatency(told=self._loop.delayed), RealTimeFactor()
         self._reader = joint_reader(robot.joints)
-        self._awaited = [t for t in value("wait_for_topics") if t]
+        self._audience = Audience(self, value("wait_for_topics"))
         self._running = False
-        self._readers: tuple[int, ...] = ()
-        self._settled, self._rivalled = time.monotonic(), 0
+        self._rivalled = 0
         self._states = self._received = self._dropped = 0
         self._viewer = None if value("headless") else Viewer(self.plant.model, self.plant.data)
         self._viewed = 0.0
@@ -166,16 +165,8 @@ class SimBridge(Node):
             self._hear(raw)
 
     def _begin(self) -> bool:
-        """Start once everybody whom the robot needs is there and has found the state's topics.
-
-        Discovery goes both ways: a node whose topics are seen here may not see the state yet, and a
-        run that misses the first states is not the same run.
-        """
-        readers, now = self._topics.readers, time.monotonic()
-        if readers != self._readers:
-            self._readers, self._settled = readers, now
-        there = all(self.count_publishers(self.resolve_topic_name(t)) for t in self._awaited)
-        self._running = there and now - self._settled >= _SETTLED_S
+        """Start once everybody whom the robot needs is there."""
+        self._running = self._audience.there(self._topics.readers)
         if self._running:
             self._show()
             self._pacer.restart(time.monotonic())
@@ -289,7 +280,6 @@ class SimBridge(Node):
 
     def _publish_diagnostics(self) -> None:
         plant, drives, now = self.plant, self.plant.drives, time.monotonic()
-        p50, p99, most = self._latency.figures_ms()
         level, text = self._health()
         self._loop.tell(
             plant.stamp_ns, text, level,
@@ -301,9 +291,7 @@ class SimBridge(Node):
             timeouts=drives.timeouts,
             out_of_limits=drives.out_of_limits,
             worst_excess=f"{drives.worst_excess:.6f}",
-            state_to_command_ms_p50=f"{p50:.3f}",
-            state_to_command_ms_p99=f"{p99:.3f}",
-            state_to_command_ms_max=f"{most:.3f}",
+            **labelled("state_to_command", self._latency.figures_ms()),
             missed_ticks=self._latency.missed,
             lockstep_breaks=self._wait.breaks,
             given_up_s=f"{self._pacer.given_up_s:.3f}",
@@ -312,7 +300,7 @@ class SimBridge(Node):
     def _health(self) -> tuple[bytes, str]:
         drives = self.plant.drives
         if not self._running:
-            return DiagnosticStatus.OK, "waits for " + ", ".join(self._awaited)
+            return DiagnosticStatus.OK, "waits for " + ", ".join(self._audience.awaited)
         if self._rivalled:
             return DiagnosticStatus.ERROR, f"two writers of {self._inbox.topic}: the joints are damped"
         if self._wait.broken:

@@ -14,13 +14,13 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import joint_reader, reliable, status_msg, status_values
 from ros2_rl.nodes.hearing import Hearing
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.parameters import Row, declare, describe
 from ros2_rl.nodes.realtime_parameters import treat
+from ros2_rl.nodes.sole_writer import SoleWriter
 from ros2_rl.nodes.state_input import StateInput
 from ros2_rl.paths import share_path
 from ros2_rl.policy.onnx_policy import load_equipped
@@ -40,21 +40,14 @@ _LEVELS = {
     Mode.DAMPING: DiagnosticStatus.ERROR,
     Mode.ESTOP: DiagnosticStatus.ERROR,
 }
-_DISCOVERY_S = 2.0
 _FAREWELL_S = 0.3
-_RIVAL_S = 3
 _PARAMETERS: tuple[Row, ...] = (
     ("robot", "go2", "robot in config/robots and config/safety"),
     ("policy", "", "ONNX policy whose gains are carried out; empty: only the robot's own"),
     ("autostart", True, "stand up and start the policy without a person"),
     ("lockstep", False, "wait for the policy's target of every control step"),
     ("lockstep_timeout_s", 10.0, "longest wait in lockstep, wall time, s", (0.5, 600.0)),
-    (
-        "policy_step_s",
-        0.02,
-        "control step of the policy, s",
-        (0.001, 0.2),
-    ),
+    ("policy_step_s", 0.02, "control step of the policy, s", (0.001, 0.2)),
     ("recovery_policy", "config/policies/recovery.onnx", "in the share folder, or absolute"),
     ("events_dir", "", "folder for a file an event, with the second before it; empty: none"),
 )
@@ -66,7 +59,7 @@ class SupervisorNode(Node):
     def __init__(self) -> None:
         super().__init__("supervisor")
         self._value = declare(self, _PARAMETERS)
-        self._refuse_beside_another()
+        self._rivals = SoleWriter(self, "joint_commands")
         robot, lockstep = load_equipped(self._value("robot"), self._value("policy")), self._value("lockstep")
         config = load_safety(robot.name)
         self._rules, self._step_ns = config.guards, round(self._value("policy_step_s") * NS_PER_S)
@@ -79,7 +72,7 @@ class SupervisorNode(Node):
         self._happened = 0
         self._heard, self._tick_at = False, time.perf_counter()
         self._lockstep, self._shown_ns = lockstep, -1
-        self._quiet = self._waited = self._rivalled = 0
+        self._quiet = self._waited = 0
         period = 0.25 if lockstep else 0.01
         self._silences = self._watchdogs(lockstep, period)
         self._patience = max(self._silences)
@@ -153,7 +146,6 @@ class SupervisorNode(Node):
         self._loop = LoopDiagnostics(self, min_rate_hz=90.0, max_execution_ms=4.0, max_latency_ms=15.0)
         for name in REQUESTS:
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
-        self._topic = self.resolve_topic_name("joint_commands")
         self._hearing = Hearing(self, robot, self.supervisor.senses)
         self.states = StateInput(self, robot, self._on_state).subscription
         """What the robot's states come by, for who serves this node without a wait set."""
@@ -161,20 +153,6 @@ class SupervisorNode(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(period, self._watch, clock=steady)
         self.create_timer(1.0, self._every_second, clock=steady)
-
-    def _refuse_beside_another(self) -> None:
-        """Leave a robot that somebody else commands alone.
-
-        Raises:
-            ConfigError: ``joint_commands`` has a writer already.
-        """
-        topic, end = self.resolve_topic_name("joint_commands"), time.monotonic() + _DISCOVERY_S
-        while time.monotonic() < end:
-            if self.count_publishers(topic):
-                raise ConfigError(
-                    f"{topic} has a writer already, and two would fight: end the other one first."
-                )
-            time.sleep(0.05)
 
     # ---- what comes in
 
@@ -243,7 +221,8 @@ class SupervisorNode(Node):
     def _every_second(self) -> None:
         self._watch_learner()
         collect()
-        self._refuse_second_writer()
+        self._look_for_rival()
+        self._rivals.each_second("the robot is damped")
         status = self._status()
         self._states.publish(status)
         self._tell_of_events()
@@ -251,34 +230,12 @@ class SupervisorNode(Node):
         self._loop.tell(now_ns, status.message, status.level, **status_values(status))
 
     def _look_for_rival(self) -> None:
-        """Done at every state, but at a control step only once the policy's target is on its way."""
-        if not self._rivalled and self.count_publishers(self._topic) > 1:
-            self._stop_beside_another()
+        """Stop at once beside a second writer.
 
-    def _stop_beside_another(self) -> None:
-        """Stop at once if somebody else writes commands: nobody could say what comes out of two."""
-        self._rivalled = 1
-        cause = f"a second writer on {self._topic}"
-        self._react(self._rules.second_writer.reaction, cause, "second writer")
-
-    def _refuse_second_writer(self) -> None:
-        """End soon after a second writer was found.
-
-        It stays for a few seconds, since discovery takes its time: should the other one be a supervisor
-        as well, that one finds this one and refuses likewise.
-
-        Raises:
-            ConfigError: that time is over.
+        Done at every state, but at a control step only once the policy's target is on its way.
         """
-        if self._rivalled:
-            self._rivalled += 1
-        else:
-            self._look_for_rival()
-        if self._rivalled > _RIVAL_S:
-            raise ConfigError(
-                f"There is a second writer on {self._topic}: the robot is damped; end the other one, "
-                "then start again."
-            )
+        if self._rivals.appears():
+            self._react(self._rules.second_writer.reaction, self._rivals.cause, "second writer")
 
     # ---- what goes out
 
