@@ -8,13 +8,13 @@ real-time factor stands beside it.
 """
 
 import argparse
-import shutil
 import socket
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from browsing import chromium
 from launching import launched, write_result
 from playwright.sync_api import sync_playwright
 from watching import DiagnosticsWatch, cpu_seconds
@@ -22,7 +22,6 @@ from watching import DiagnosticsWatch, cpu_seconds
 _PATIENCE_S = 120.0
 _SETTLE_S = 10.0
 """The page is loaded and the first curves are drawn by then, wall time, s."""
-_FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 _MOST = 0.1
 
 
@@ -35,7 +34,7 @@ def measure(seconds: float, folder: Path) -> dict[str, float]:
     with launched("sim.launch.py", arguments, folder) as (process, domain), sync_playwright() as playwright:
         watch = DiagnosticsWatch(domain)
         watch.until(lambda: int(watch.values("policy_executor").get("ticks", 0)) > 50, _PATIENCE_S)
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        browser = chromium(playwright)
         browser.new_page(viewport={"width": 900, "height": 700}).goto(f"http://127.0.0.1:{port}")
         watch.until(lambda: watch.values("console").get("pages") == "1", _PATIENCE_S)
         watch.spin(_SETTLE_S)

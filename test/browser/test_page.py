@@ -1,14 +1,18 @@
 """The operator's page in a real headless browser, before a simulated robot that walks."""
 
-import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+from browsing import chromium
 
 PATIENCE_MS = 60_000
 
@@ -34,9 +38,8 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def page(url: str) -> Iterator[Page]:
-    flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+        browser = chromium(playwright)
         page = browser.new_page(viewport={"width": 900, "height": 700})
         page.set_default_timeout(PATIENCE_MS)
         page.goto(url)
