@@ -3,11 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ros2_rl.errors import ConfigError
 from ros2_rl.evaluation.candidate import Setting
 from ros2_rl.evaluation.exam import load_exam, trials
 from ros2_rl.evaluation.sitting import check_policies, find_policy
-from ros2_rl.launch_values import LOG_LEVELS, Table, check_namespace, check_run_dir, number, one_of, yes
+from ros2_rl.launch_values import (
+    LOG_LEVELS,
+    Table,
+    check_namespace,
+    check_run_dir,
+    complete,
+    number,
+    one_of,
+    yes,
+)
 from ros2_rl.robots import load_robot
 from ros2_rl.sim.perturbations import load_gap
 from ros2_rl.tasks import load_task
@@ -56,10 +64,7 @@ def check_evaluate_args(values: Mapping[str, str]) -> EvaluateArgs:
         ConfigError: an unknown argument or a value that cannot be.
         ContractError: a policy that does not fit robot or task.
     """
-    for name in values:
-        if name not in EVALUATE_ARGUMENTS:
-            raise ConfigError(f"There is no argument '{name}'; there are {', '.join(EVALUATE_ARGUMENTS)}.")
-    text = {name: values.get(name, default) for name, (default, _) in EVALUATE_ARGUMENTS.items()}
+    text = complete(values, EVALUATE_ARGUMENTS)
     load_robot(text["robot"])
     setting = Setting(load_exam(text["exam"]), load_task(text["task"]), load_gap(text["gap"]), text["robot"])
     for _ in trials(setting.exam, setting.task, setting.gap, 0):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ros2_rl.errors import ConfigError
-from ros2_rl.launch_values import LOG_LEVELS, Table
+from ros2_rl.launch_values import LOG_LEVELS, Table, complete
 from ros2_rl.recording.playback import FEEDS
 from ros2_rl.recording.reader import Bag
 from ros2_rl.recording.replay import beside
@@ -49,10 +49,7 @@ def check_replay_args(values: Mapping[str, str]) -> ReplayArgs:
         ConfigError: an unknown argument or a value that cannot be.
         RecordError: there is no such record.
     """
-    for name in values:
-        if name not in REPLAY_ARGUMENTS:
-            raise ConfigError(f"There is no argument '{name}'; there are {', '.join(REPLAY_ARGUMENTS)}.")
-    text = {name: values.get(name, default) for name, (default, _) in REPLAY_ARGUMENTS.items()}
+    text = complete(values, REPLAY_ARGUMENTS)
     if text["feed"] not in FEEDS:
         raise ConfigError(f"There is no feed '{text['feed']}'; there are {', '.join(FEEDS)}.")
     if not text["run"]:

@@ -8,10 +8,8 @@ robot. As a node it has only what a robot has not: the reality gap as parameters
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Joy
 from std_srvs.srv import Trigger
 
@@ -103,7 +101,7 @@ class Go2Sim(Node):
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
         self.create_subscription(Joy, "go2_sim/remote", self._on_remote, reliable(1))
         self.create_service(Trigger, "sim/reset", self._on_reset)
-        self.add_on_set_parameters_callback(self._on_parameters)
+        self.parameters.follow(self._gap.change)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._each_second, clock=steady)
         self._loop = HotLoop("robot", self._turn)
@@ -167,13 +165,6 @@ class Go2Sim(Node):
         self._reset = True
         response.success, response.message = True, "The robot lies on its belly."
         return response
-
-    def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
-        try:
-            self._gap.change(self.parameters.gap_with(changed))
-        except ValueError as error:
-            return SetParametersResult(successful=False, reason=self.parameters.reason(error))
-        return SetParametersResult(successful=True)
 
     def _each_second(self) -> None:
         self._loop.check()

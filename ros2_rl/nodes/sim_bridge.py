@@ -10,10 +10,8 @@ import math
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
@@ -130,7 +128,7 @@ class SimBridge(Node):
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
         follow_phases(self, lambda: self.plant.stamp_ns, self._gap.on_phase)
         self.create_service(Trigger, "sim/reset", self._on_reset)
-        self.add_on_set_parameters_callback(self._on_parameters)
+        self.parameters.follow(self._gap.change)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if not self._polled:
             self.create_timer(0.001, self._turn, clock=steady)
@@ -256,13 +254,6 @@ class SimBridge(Node):
             self._advance()
         response.success, response.message = True, sentence
         return response
-
-    def _on_parameters(self, changed: list[Parameter]) -> SetParametersResult:
-        try:
-            self._gap.change(self.parameters.gap_with(changed))
-        except ValueError as error:
-            return SetParametersResult(successful=False, reason=self.parameters.reason(error))
-        return SetParametersResult(successful=True)
 
     # ---- once a second
 

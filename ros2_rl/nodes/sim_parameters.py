@@ -1,8 +1,9 @@
 """The parameters of a simulator's node: how robot time runs, and the reality gap, changeable as it runs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -36,25 +37,25 @@ class SimParameters:
 
     def gap(self) -> Perturbations:
         """The gap as the parameters have it now."""
-        return self.gap_with([])
+        return self._gap_with([])
 
-    def gap_with(self, changed: list[Parameter]) -> Perturbations:
-        """The gap after a change of some parameters.
+    def follow(self, change: Callable[[Perturbations], None]) -> None:
+        """Call ``change`` with the new gap when parameters change; what raises ValueError is refused."""
 
-        Raises:
-            ValueError: a value is out of its range.
-        """
+        def on_parameters(changed: list[Parameter]) -> SetParametersResult:
+            try:
+                change(self._gap_with(changed))
+            except ValueError as error:
+                return SetParametersResult(successful=False, reason=_reason(error))
+            return SetParametersResult(successful=True)
+
+        self._node.add_on_set_parameters_callback(on_parameters)
+
+    def _gap_with(self, changed: list[Parameter]) -> Perturbations:
+        """The gap after a change of some parameters."""
         names = [setting.name for setting in settings()]
         values = {name: self.value(name) for name in names}
         return unflatten(values | {p.name: p.value for p in changed if p.name in values})
-
-    @staticmethod
-    def reason(error: ValueError) -> str:
-        """One sentence about a value that is refused."""
-        if not isinstance(error, ValidationError):
-            return f"{error}."
-        first = error.errors()[0]
-        return f"{' '.join(map(str, first['loc']))}: {first['msg']}."
 
     def _declare_gap(self, values: dict[str, float]) -> None:
         for setting in settings():
@@ -62,3 +63,11 @@ class SimParameters:
             value, span = values[setting.name], (setting.low, setting.high)
             descriptor = describe(value, setting.description, span, read_only=fixed)
             self._node.declare_parameter(setting.name, value, descriptor)
+
+
+def _reason(error: ValueError) -> str:
+    """One sentence about a value that is refused."""
+    if not isinstance(error, ValidationError):
+        return f"{error}."
+    first = error.errors()[0]
+    return f"{' '.join(map(str, first['loc']))}: {first['msg']}."

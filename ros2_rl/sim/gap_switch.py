@@ -49,8 +49,12 @@ class GapSwitch:
         Raises:
             ValueError: the ground cannot become rougher while the robot stands on it.
         """
-        self.gap = gap
-        self._plant.set_perturbations(self._at(self.on), self._plant.stamp_ns)
+        before, self.gap = self.gap, gap
+        try:
+            self._plant.set_perturbations(self._at(self.on), self._plant.stamp_ns)
+        except ValueError:
+            self.gap = before
+            raise
         if self._start_ns > self._plant.stamp_ns:
             self._follow()
 

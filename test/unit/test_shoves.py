@@ -81,3 +81,10 @@ def test_a_phase_of_the_graph_is_shoved_at_the_plants_own_stamps():
     assert [ns for ns, _ in plant._shoves] == asked
     switch.on_phase(Phase(TRAIN, LOOK.start_ns))
     assert plant._shoves == []
+
+
+def test_a_gap_that_is_refused_leaves_the_one_before():
+    switch = GapSwitch(lying_plant(), Perturbations(), on=True)
+    with pytest.raises(ValueError, match="rough"):
+        switch.change(Perturbations(terrain_roughness_m=0.03, payload_kg=2.0))
+    assert switch.gap == Perturbations()
