@@ -25,6 +25,8 @@ FORMAT = "ros2_rl.adapter.1"
 LOG_STD_RANGE = (-5.0, 1.0)
 PROBE_TOLERANCE = 1e-4
 """Largest difference between the learner's and the executor's network, raw action."""
+_LONGEST_MEMORY = 100.0
+"""Of exploration noise, control steps: the executor draws that many numbers a step."""
 _INTEGERS = ("version", "rank", "activate_at_step", "next_at_step", "created_ns")
 
 
@@ -53,6 +55,8 @@ class Adapter:
     created_ns: int = 0
     biases: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By name of the layer: change of its bias, (out,); layers that are not there keep theirs."""
+    noise_memory: float = 0.0
+    """Of the exploration noise, control steps (``noise.py``); 0: white."""
     residual: Residual | None = None
     """A network beside the base; then ``layers`` is empty and the weights stay the base's."""
 
@@ -64,7 +68,8 @@ class Adapter:
         tensors |= {f"{name}.bias": change for name, change in self.biases.items()}
         tensors |= self.residual.tensors() if self.residual else {}
         metadata = {key: str(getattr(self, key)) for key in _INTEGERS}
-        metadata |= {"format": FORMAT, "base_sha256": self.base_sha256, "alpha": repr(float(self.alpha))}
+        metadata |= {"format": FORMAT, "base_sha256": self.base_sha256}
+        metadata |= {key: repr(float(getattr(self, key))) for key in ("alpha", "noise_memory")}
         return seal(tensors, metadata)
 
     @staticmethod
@@ -81,6 +86,7 @@ class Adapter:
                 **{key: int(metadata[key]) for key in _INTEGERS},
                 base_sha256=metadata["base_sha256"],
                 alpha=float(metadata["alpha"]),
+                noise_memory=float(metadata.get("noise_memory", 0.0)),
                 residual=Residual.take(tensors),
                 log_std=tensors.pop("log_std"),
                 probe_obs=tensors.pop("probe_obs"),
@@ -201,3 +207,5 @@ def _check_numbers(adapter: Adapter) -> None:
     low, high = LOG_STD_RANGE
     if adapter.log_std.min() < low or adapter.log_std.max() > high:
         raise ContractError(f"The adapter's log_std is outside of {low} to {high}.")
+    if not 0.0 <= adapter.noise_memory <= _LONGEST_MEMORY:
+        raise ContractError(f"The adapter's noise_memory is outside of 0 to {_LONGEST_MEMORY:g} steps.")

@@ -14,6 +14,7 @@ from ros2_rl.errors import ContractError, Ros2RlError
 from ros2_rl.policy.action import ActionMap
 from ros2_rl.policy.adapter import Adapter, check, check_probe, merge
 from ros2_rl.policy.fit import gain_set
+from ros2_rl.policy.noise import ExplorationNoise
 from ros2_rl.policy.observation import ObservationBuilder
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.policy.residual import Reach, Residual, check_bound
@@ -47,6 +48,8 @@ class Active:
     """First control step on which it acts."""
     residual: Residual | None = None
     """What acts beside the base within its bound; then ``policy`` is the same as one graph."""
+    noise_memory: float = 0.0
+    """Of the exploration noise, control steps; 0: white."""
 
     @property
     def sha256(self) -> str:
@@ -92,7 +95,6 @@ class PolicyRuntime:
         self._latch = CommandLatch(self._clock)
         self.step_ns = round(contract.step_dt * NS_PER_S)
         self.active = self._driven = Active(0, self.base, _std(contract.log_std), 0)
-        self._seed = seed
         self._observe = ObservationBuilder(contract, robot)
         self._map = ActionMap(contract, robot)
         self._robot = robot
@@ -100,6 +102,7 @@ class PolicyRuntime:
         """How far a residual may go; its ``limit_deg`` is the supervisor's to lower, down to 0."""
         self.needs_estimate = "base_lin_vel" in contract.observation_names
         self._zeros = np.zeros(robot.num_joints)
+        self._explore = ExplorationNoise(seed, robot.num_joints)
         self._unknown = _no_estimate(len(robot.feet))
         self._lock = threading.Lock()
         self._ready: list[Active] = []
@@ -144,7 +147,9 @@ class PolicyRuntime:
         clock = self._clock.at(step, command)
         obs = self._observe.build(state, estimate, command, self._last_action, clock)
         std = active.std if noise else np.zeros_like(active.std)
-        action, mean = self._act(active, obs, std * self._normal(step) if noise else None)
+        action, mean = self._act(
+            active, obs, std * self._explore(step, active.noise_memory) if noise else None
+        )
         if not np.isfinite(action).all():
             self.reset()
             raise PolicyFault(f"The policy's answer at step {step} is not finite; check its sensors.")
@@ -173,8 +178,8 @@ class PolicyRuntime:
             policy = self._prepare(adapter)
         except ContractError as error:
             return self._refuse(version, str(error))
-        std = _std(adapter.log_std)
-        ready = Active(version, policy, std, adapter.activate_at_step, adapter.residual)
+        std, since = _std(adapter.log_std), adapter.activate_at_step
+        ready = Active(version, policy, std, since, adapter.residual, adapter.noise_memory)
         with self._lock:
             self._ready.append(ready)
             self._newest, self._newest_from = version, adapter.activate_at_step
@@ -202,7 +207,7 @@ class PolicyRuntime:
         """
         if version <= 0 or self.active.version != version:
             return False
-        self.active = Active(0, self.base, self.active.std, step)
+        self.active = Active(0, self.base, self.active.std, step, noise_memory=self.active.noise_memory)
         return True
 
     def due_version(self, step: int) -> int | None:
@@ -239,11 +244,6 @@ class PolicyRuntime:
         if version < 0 or version > self._newest:
             self.forget_promise()
         return Verdict(False, version, "", 0, reason)
-
-    def _normal(self, step: int) -> np.ndarray:
-        """Standard normal numbers of a control step, whatever was drawn before."""
-        generator = np.random.Generator(np.random.Philox(key=[self._seed, step]))
-        return generator.standard_normal(self._zeros.size, dtype=np.float32)
 
     def _record(
         self,

@@ -63,6 +63,7 @@ def to_adapter(
         probe_obs=probe,
         probe_out=answer.numpy(),
         residual=residual,
+        noise_memory=cfg.noise_memory_s / policy.contract.step_dt,
         version=version,
         activate_at_step=activate_at_step,
         next_at_step=next_at_step,

@@ -64,6 +64,9 @@ class OffPolicyConfig(SacConfig, LearnerSettings):
     algorithm: Literal["sac"] = "sac"
 
     # What learns
+    noise_memory_s: float = Field(
+        0.0, ge=0, le=1, description="how long the exploration noise of a step lasts on, s; 0: white"
+    )
     change: Literal["residual", "lora"] = Field("residual", description="what changes of the policy")
     bound_deg: float = Field(
         8.6, ge=0, le=45, description="largest change of a joint target by the residual, deg; 0: none"
