@@ -1,11 +1,13 @@
 """The off-policy learner: starts as the base, learns a task that can be learned, and does not run away."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from learning_rig import CRITIC_OBS, JOINTS, OBS, policy, record, write_critic
 
-from ros2_rl.errors import ConfigError
+from ros2_rl.errors import ConfigError, ContractError
 from ros2_rl.learning.checkpoint import CheckpointStore
 from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.sac.config import OffPolicyConfig
@@ -14,7 +16,7 @@ from ros2_rl.learning.sac.experience import Experience, Transitions
 from ros2_rl.learning.sac.learner import OffPolicyLearner
 from ros2_rl.learning.sac.networks import Critics
 from ros2_rl.learning.sac.value_guard import ValueGuard
-from ros2_rl.policy.adapter import check, check_probe, merge
+from ros2_rl.policy.adapter import Adapter, check, check_probe, merge
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 
 SMALL = {
@@ -29,8 +31,13 @@ def learner(folder=None, **changes) -> OffPolicyLearner:
     return OffPolicyLearner(policy(), critic, cfg, CRITIC_OBS, {"robot": "test"})
 
 
-def window(agent: OffPolicyLearner, steps: int = 100, seed: int = 0, first: int = 0) -> Transitions:
-    """The joints go where they are told; the reward wants both a little further than the base does."""
+def window(
+    agent: OffPolicyLearner, steps: int = 100, seed: int = 0, first: int = 0, by_sight: bool = False
+) -> Transitions:
+    """The joints go where they are told; the reward wants both a little further than the base does.
+
+    ``by_sight``: further or less far, by the sign of the first number that is seen.
+    """
     rng, experience = np.random.default_rng(seed), Experience(lambda r: r.action, hold_back=0)
     std = agent.sac.acting.log_std.detach().exp().numpy()
     x = rng.uniform(-1, 1, OBS)
@@ -42,7 +49,8 @@ def window(agent: OffPolicyLearner, steps: int = 100, seed: int = 0, first: int 
         change = np.clip(change + std * rng.standard_normal(JOINTS), -1, 1)
         action = base.numpy()[0] + agent.reach * change
         now, x = x, rng.uniform(-1, 1, OBS)
-        experience.add(record(step, now, action), record(step + 1, x), float(change.sum()), "policy", False)
+        reward = float(change.sum()) * (np.sign(now[0]) if by_sight else 1.0)
+        experience.add(record(step, now, action), record(step + 1, x), reward, "policy", False)
     return experience.drain()
 
 
@@ -84,6 +92,30 @@ def test_a_bound_of_zero_is_the_base_whatever_is_learned():
     assert np.array_equal(OnnxPolicy(merge(agent.policy.model, adapter))(obs), agent.policy(obs))
     with pytest.raises(ConfigError, match="leaves nothing to learn"):
         learner(bound_deg=0.0, change="lora")
+
+
+def test_its_noise_lasts_as_long_as_it_is_told_to():
+    adapter = learner(noise_memory_s=0.1).adapter(1)
+    assert adapter.noise_memory == pytest.approx(5.0)
+    assert Adapter.from_bytes(adapter.to_bytes()).noise_memory == adapter.noise_memory
+    for wrong in (-1.0, 1000.0, np.nan):
+        with pytest.raises(ContractError, match="noise_memory"):
+            check(replace(adapter, noise_memory=wrong), policy())
+
+
+def test_a_smooth_change_differs_less_from_step_to_step():
+    def jitter(agent: OffPolicyLearner) -> float:
+        new, mean = window(agent, seed=99), agent.sac.acting.mean
+        now, then = torch.from_numpy(new.obs), torch.from_numpy(new.next_obs)
+        return float((mean(now, agent.base(now)) - mean(then, agent.base(then))).detach().square().mean())
+
+    settings = {"learning_rate": 3e-3, "critic_learning_rate": 3e-3, "actor_average": 0.1, "gamma": 0.5}
+    rough, smooth = learner(**settings), learner(smooth_coef=10.0, **settings)
+    for agent in (rough, smooth):
+        for i in range(5):
+            agent.update(window(agent, seed=i, first=200 * i, by_sight=True))
+    assert jitter(rough) > 0.01
+    assert jitter(smooth) < 0.3 * jitter(rough)
 
 
 def test_the_bound_opens_with_the_gradient_steps_and_not_before():

@@ -43,6 +43,9 @@ class SacConfig(FileSettings):
     actor_average: float = Field(
         0.01, gt=0, le=1, description="pace of the averaged actor, which is the one that acts"
     )
+    smooth_coef: float = Field(
+        0.0, ge=0, le=100, description="penalty on how much the change differs from step to step"
+    )
     critic_warmup: int = Field(500, ge=0, le=100_000, description="gradient steps before the actor learns")
     replay_capacity: int = Field(200_000, ge=1000, le=5_000_000, description="transitions kept")
 

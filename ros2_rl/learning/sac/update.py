@@ -129,6 +129,8 @@ class SoftActorCritic(Generic[Actor]):
         self.critics.requires_grad_(False)
         values = self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
         loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(obs, base)
+        if self.cfg.smooth_coef:
+            loss = loss + self.cfg.smooth_coef * self._jitter(batch)
         if "imitate" in batch:
             loss = loss + self._away(batch)
         self.actor_optimizer.zero_grad()
@@ -141,6 +143,18 @@ class SoftActorCritic(Generic[Actor]):
         self.sums.actor_steps += 1
         self.sums.actor_loss += float(loss.detach())
         self.sums.entropy -= float(log_prob.detach().mean())
+
+    def _jitter(self, batch: Batch) -> torch.Tensor:
+        """Squared difference of the changes in a step and in the next one (Mysore et al. 2021, eq. 2).
+
+        What a robot lacks is lacking for long: a change that differs from step to step follows the critics'
+        errors.
+        """
+        now, then = (
+            self.actor.mean(batch[obs][:, : self._obs], batch[base])
+            for obs, base in (("critic_obs", "base"), ("next_critic_obs", "next_base"))
+        )
+        return (now - then).square().sum(-1).mean()
 
     def _away(self, batch: Batch) -> torch.Tensor:
         """How far the actor is from what was shown and found better than what it does, weighted."""
