@@ -179,6 +179,7 @@ def test_values_stay_where_they_can_be():
         batch = {
             "next_critic_obs": torch.zeros(4, 3), "next_base": torch.zeros(4, 2),
             "reward": torch.tensor((0.0, 1.0, 0.0, 1.0)), "terminal": torch.tensor((0.0, 0.0, 1.0, 1.0)),
+            "discount": torch.full((4,), 0.5),
         }  # fmt: skip
         assert found.sac._target(batch).tolist() == pytest.approx([follows, 1 + follows, 0.0, 1.0], abs=1e-3)
 

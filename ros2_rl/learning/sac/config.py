@@ -24,6 +24,9 @@ class SacConfig(FileSettings):
     critic_subset: int = Field(2, ge=1, le=20, description="drawn for each target; the lowest counts")
     critic_hidden: tuple[int, int] = Field((192, 192), description="hidden layers of a critic")
     gamma: float = Field(0.95, gt=0, lt=1, description="discount of a control step")
+    n_step: int = Field(
+        1, ge=1, le=20, description="steps that a target looks ahead before it asks the critics"
+    )
     value_range: tuple[float, float] | None = Field(
         None,
         description="values that are possible at all, which targets are clipped to, the entropy to come not "

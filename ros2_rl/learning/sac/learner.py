@@ -186,11 +186,13 @@ class OffPolicyLearner:
         """Transitions of this session and of earlier ones, centred by the mean reward of the start."""
         cfg = self.cfg
         old = round(cfg.batch * cfg.earlier_share) if len(self.earlier) else 0
-        batch = self.replay.sample(cfg.batch - old, self.generator, cfg.learn_from)
+        ahead = cfg.n_step, cfg.gamma
+        batch = self.replay.sample(cfg.batch - old, self.generator, cfg.learn_from, *ahead)
         if old:
-            more = self.earlier.sample(old, self.generator, cfg.learn_from)
+            more = self.earlier.sample(old, self.generator, cfg.learn_from, *ahead)
             batch = {name: torch.cat((batch[name], more[name])) for name in batch}
-        batch["reward"] = batch["reward"] - (self._mean_reward or 0.0)
+        times = (1.0 - batch["discount"]) / (1.0 - cfg.gamma)  # that the mean is in a discounted sum
+        batch["reward"] = batch["reward"] - times * (self._mean_reward or 0.0)
         return batch
 
     def _describe(self, new: Transitions, stats: OffPolicyStats) -> OffPolicyStats:

@@ -18,7 +18,7 @@ from ros2_rl.policy.onnx_policy import write_bytes
 
 LABELS = ("policy", "human", "recovery")
 FORMAT = "ros2_rl.replay.1"
-_LABEL = "label"
+_LABEL, _NEXT = "label", "next_"
 _FIRST_ROWS = 4096
 
 Batch = dict[str, torch.Tensor]
@@ -65,8 +65,19 @@ class Replay:
             new[name] = torch.as_tensor(np.asarray(fields[name], np.float32))
         self._append(new, count)
 
-    def sample(self, count: int, generator: torch.Generator, sources: Sequence[str] = LABELS) -> Batch:
+    def sample(
+        self,
+        count: int,
+        generator: torch.Generator,
+        sources: Sequence[str] = LABELS,
+        steps: int = 1,
+        gamma: float = 1.0,
+    ) -> Batch:
         """``count`` transitions drawn with replacement from those of the named labels.
+
+        Each leads ``steps`` steps on, or as far as the same one went on acting: ``reward`` is then the
+        discounted sum, what is called ``next_...`` and ``terminal`` are those of the last step, and
+        ``discount`` is that of what follows.
 
         Raises:
             ValueError: there is none.
@@ -76,7 +87,34 @@ class Replay:
         if not len(among):
             raise ValueError(f"the replay has no steps of {', '.join(sources)}")
         drawn = among[torch.randint(len(among), (count,), generator=generator)]
-        return {name: self._rows[name][drawn] for name in self.widths}
+        last, reward, discount = self._ahead(drawn, steps, gamma)
+        batch = {
+            name: self._rows[name][last if name.startswith(_NEXT) or name == "terminal" else drawn]
+            for name in self.widths
+        }
+        return batch | {"reward": reward, "discount": discount}
+
+    def _ahead(
+        self, drawn: torch.Tensor, steps: int, gamma: float
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The rows to which so many steps lead, what is earned on the way, and its discount, (N,) each.
+
+        A row's successor is the one after it, if that begins as the row ends and is of the same label.
+        """
+        rows, last = self._rows, drawn
+        reward, discount = rows["reward"][drawn], torch.full((len(drawn),), gamma)
+        going = torch.ones(len(drawn), dtype=torch.bool)
+        for _ in range(steps - 1):
+            then = (last + 1) % self._size
+            going = going & (rows["terminal"][last] == 0.0) & (rows[_LABEL][then] == rows[_LABEL][last])
+            for name in self.widths:
+                if name.startswith(_NEXT):
+                    follows = rows[name][last] == rows[name.removeprefix(_NEXT)][then]
+                    going = going & follows.reshape(len(drawn), -1).all(-1)
+            reward = reward + torch.where(going, discount * rows["reward"][then], 0.0)
+            discount = torch.where(going, discount * gamma, discount)
+            last = torch.where(going, then, last)
+        return last, reward, discount
 
     def newest(self, count: int) -> Batch:
         """The last ``count`` transitions, or as many as there are."""

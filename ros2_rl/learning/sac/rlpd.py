@@ -202,7 +202,8 @@ class RlpdLearner:
         """Half of what was shown, half of what was experienced; all of one where the other is empty."""
         halves = [replay for replay in (self.shown, self.online) if len(replay)]
         count = self.cfg.batch // len(halves)
-        parts = [replay.sample(count, self.generator) for replay in halves]
+        steps, gamma = self.cfg.n_step, self.cfg.gamma
+        parts = [replay.sample(count, self.generator, steps=steps, gamma=gamma) for replay in halves]
         rows = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         imitate = torch.zeros(len(rows["reward"]))
         imitate[: count if len(self.shown) else 0] = self.imitation
@@ -216,6 +217,7 @@ class RlpdLearner:
             "change": (rows["action"] - base) / self.bound,
             "reward": self.cfg.reward_scale * rows["reward"],
             "terminal": rows["terminal"],
+            "discount": rows["discount"],
             "imitate": imitate,
         }
 

@@ -42,7 +42,8 @@ class SoftActorCritic(Generic[Actor]):
     """Actor, critics and their optimisers.
 
     A batch has the fields ``critic_obs`` (N, C), ``base`` (N, J), ``change`` (N, J), ``reward`` (N,),
-    ``next_critic_obs``, ``next_base`` and ``terminal`` (N,); the actor sees the first D of the C numbers.
+    ``next_critic_obs``, ``next_base``, ``terminal`` (N,) and ``discount`` (N,), that of what follows; the
+    actor sees the first D of the C numbers.
     ``terminal`` is 1 only where nothing follows: time limits are no end. Where a batch has ``imitate`` (N,),
     the weight of the squared distance to ``change``, the actor also imitates what was shown, as far as its
     bound lets it, and where the critics find it better than what the actor does (Nair et al. 2018, arXiv
@@ -108,7 +109,7 @@ class SoftActorCritic(Generic[Actor]):
             follows = follows - self.temperature * log_prob
         else:
             follows = follows.clamp(*self.cfg.value_range)
-        return batch["reward"] + self.cfg.gamma * (1.0 - batch["terminal"]) * follows
+        return batch["reward"] + batch["discount"] * (1.0 - batch["terminal"]) * follows
 
     def _step_critics(self, batch: Batch) -> None:
         seen = torch.cat((batch["critic_obs"], batch["base"], batch["change"]), -1)
