@@ -211,9 +211,13 @@ class PolicyRuntime:
         return True
 
     def due_version(self, step: int) -> int | None:
-        """The version that was promised for ``step`` or earlier and has not come; None if none."""
+        """The version that was promised for ``step`` and has not come; None if none.
+
+        One that was promised for an earlier step is late already: the robot went on without (a supervisor
+        in recovery waits for nobody), and a learner that needs the steps from then on would wait as well.
+        """
         with self._lock:
-            return self._newest + 1 if 0 < self._promised_at <= step else None
+            return self._newest + 1 if 0 < self._promised_at == step else None
 
     def promise(self, step: int) -> None:
         """An adapter is announced to act from ``step`` on; nothing changes if it is here already."""

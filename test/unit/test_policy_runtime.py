@@ -191,10 +191,12 @@ def test_a_refused_adapter_leaves_the_good_one_in_place(runtime: PolicyRuntime) 
     assert runtime.active.version == 1
 
 
-def test_a_promised_adapter_is_due_until_it_comes(runtime: PolicyRuntime) -> None:
+def test_a_promised_adapter_is_due_at_its_step_until_it_comes_and_not_once_that_has_gone_by(
+    runtime: PolicyRuntime,
+) -> None:
     assert runtime.due_version(10**6) is None
     runtime.submit(adapter(runtime, 1, activate_at_step=10, next_at_step=20))
-    assert (runtime.due_version(19), runtime.due_version(20), runtime.due_version(25)) == (None, 2, 2)
+    assert [runtime.due_version(step) for step in (19, 20, 20, 21, 25)] == [None, 2, 2, None, None]
     runtime.submit(adapter(runtime, 2, activate_at_step=20, next_at_step=0))
     assert runtime.due_version(10**6) is None
 
