@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from ros2_rl.errors import ContractError
 from ros2_rl.policy.contract import Contract
 from ros2_rl.policy.mlp import linear_layers, with_contract, with_residual, with_weights
+from ros2_rl.policy.noise import LONGEST_MEMORY
 from ros2_rl.policy.onnx_policy import OnnxPolicy
 from ros2_rl.policy.residual import Reach, Residual, check_residual
 from ros2_rl.policy.sealed import seal, unseal
@@ -25,8 +26,6 @@ FORMAT = "ros2_rl.adapter.1"
 LOG_STD_RANGE = (-5.0, 1.0)
 PROBE_TOLERANCE = 1e-4
 """Largest difference between the learner's and the executor's network, raw action."""
-_LONGEST_MEMORY = 100.0
-"""Of exploration noise, control steps: the executor draws that many numbers a step."""
 _INTEGERS = ("version", "rank", "activate_at_step", "next_at_step", "created_ns")
 
 
@@ -207,5 +206,5 @@ def _check_numbers(adapter: Adapter) -> None:
     low, high = LOG_STD_RANGE
     if adapter.log_std.min() < low or adapter.log_std.max() > high:
         raise ContractError(f"The adapter's log_std is outside of {low} to {high}.")
-    if not 0.0 <= adapter.noise_memory <= _LONGEST_MEMORY:
-        raise ContractError(f"The adapter's noise_memory is outside of 0 to {_LONGEST_MEMORY:g} steps.")
+    if not 0.0 <= adapter.noise_memory <= LONGEST_MEMORY:
+        raise ContractError(f"The adapter's noise_memory is outside of 0 to {LONGEST_MEMORY:g} steps.")

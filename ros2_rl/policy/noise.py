@@ -13,7 +13,10 @@ import numpy as np
 
 _REACH = 3
 """The window ends after so many memories; what is left of it there is 5 %."""
-_KEPT = 256
+LONGEST_MEMORY = 100.0
+"""Control steps."""
+_KEPT = round(_REACH * LONGEST_MEMORY) + 2
+"""Steps whose numbers are kept: those of the longest window."""
 _KEYS = 1 << 64
 
 
@@ -35,7 +38,7 @@ class ExplorationNoise:
         found = self._drawn.get(step)
         if found is None:
             if len(self._drawn) >= _KEPT:
-                self._drawn.clear()
+                del self._drawn[next(iter(self._drawn))]
             key = np.array((self._seed, step % _KEYS), dtype=np.uint64)
             generator = np.random.Generator(np.random.Philox(key=key))
             found = self._drawn[step] = generator.standard_normal(self._size, dtype=np.float32)
