@@ -201,7 +201,8 @@ class SupervisorNode(Node):
             self._tell()
         if self._waited == self._patience:
             cause = f"no target of the policy for {self._value('lockstep_timeout_s'):g} s"
-            self._react(Reaction.HOLD, cause, "target silence")
+            self._send(self.supervisor.go_on(Verdict(Reaction.HOLD, cause, "target silence")))
+            self._tell()
 
     def _react(self, reaction: Reaction, cause: str, guard: str) -> None:
         self._send(self.supervisor.react(reaction, cause, guard))

@@ -30,7 +30,8 @@ class Supervisor:
         config: its thresholds.
         recovery: what acts in RECOVERY.
         step_ns: control step of the policy; ticks are stamps that are multiples of it.
-        lockstep: at a tick in POLICY, wait for the target of that very stamp.
+        lockstep: at a tick in POLICY, wait for the target of that very stamp; in RECOVERY, too, as long as
+            the policy keeps up, so that no control step of it is lost.
         autostart: stand up and start the policy by the stamps of ``config.autostart``, once.
     """
 
@@ -60,7 +61,7 @@ class Supervisor:
         self._fence = None if rules.workspace is None else WorkspaceFence(robot, rules.workspace)
         self._box = BlackBox()
         self._state: RobotState | None = None
-        self._stamp_ns = -1
+        self._stamp_ns = self._unawaited_ns = -1
         self._answer: JointCommand | None = None
         self._sent: JointCommand | None = None
         self._before, self._dt = robot.stand_pose, 0.0
@@ -77,12 +78,12 @@ class Supervisor:
     @property
     def waiting(self) -> bool:
         """Lockstep only: the last state is not answered before its target has come."""
-        return (
-            self._lockstep
-            and self._machine.mode is Mode.POLICY
-            and self._stamp_ns % self._step_ns == 0
-            and self._inbox.stamp_ns < self._stamp_ns
-        )
+        if not self._lockstep or self._stamp_ns % self._step_ns or self._stamp_ns == self._unawaited_ns:
+            return False
+        newest = self._inbox.stamp_ns
+        if self._machine.mode is Mode.RECOVERY:
+            return newest == self._stamp_ns - self._step_ns
+        return self._machine.mode is Mode.POLICY and newest < self._stamp_ns
 
     def snapshot(self) -> Snapshot:
         return self._machine.record.snapshot(max(self._stamp_ns, 0))
@@ -123,12 +124,16 @@ class Supervisor:
         """A proposal of the policy; the new command if it changes what the robot is told now."""
         waited, newest = self.waiting, self._inbox.stamp_ns
         fault = self._inbox.offer(target, self._stamp_ns)
-        if self.mode is not Mode.POLICY:
-            return None
-        if fault:
-            return self.react(Reaction.HOLD, fault)
-        due = waited and not self.waiting if self._lockstep else self._inbox.stamp_ns > newest
+        if fault and (waited or self.mode is Mode.POLICY):
+            return self.go_on(Verdict(Reaction.HOLD, fault))
+        acts = self.mode is Mode.POLICY and self._inbox.stamp_ns > newest
+        due = waited and not self.waiting if self._lockstep else acts
         return self.answer() if due else None
+
+    def go_on(self, verdict: Verdict) -> JointCommand | None:
+        """Wait no longer for the target of the last state, and follow a verdict; the command to send now."""
+        self._unawaited_ns = self._stamp_ns
+        return self.react(verdict.reaction, verdict.cause, verdict.guard)
 
     def react(self, reaction: Reaction, cause: str, guard: str = "") -> JointCommand | None:
         """Follow a verdict from outside (watchdogs); returns the command to send now."""
@@ -183,6 +188,7 @@ class Supervisor:
         """Take a state; the command before it is what the rate of the next one is measured against."""
         if state.stamp_ns < self._stamp_ns:
             self._inbox.clear()
+            self._unawaited_ns = -1
         sent = self._sent
         if sent is None or self.mode in DAMPED:
             self._before = state.q

@@ -7,8 +7,8 @@ import pytest
 from safety_rig import CONFIG, ROBOT, STATE_NS, STEP_NS, Rig, rolled, state_at, target_at
 
 from ros2_rl.robots import NS_PER_S
-from ros2_rl.safety.guards import Reaction
 from ros2_rl.safety.modes import Actor, Mode
+from ros2_rl.safety.reaction import Reaction, Verdict
 
 FAST = np.array([8.0, 0.0, 0.0])
 HIP_SPEED = np.array([31.0, *[0.0] * 11])
@@ -179,13 +179,34 @@ def test_lockstep_takes_a_target_that_was_faster_than_its_state():
     assert rig.step().stamp_ns == rig.stamp_ns
 
 
-def test_lockstep_tilt_at_a_tick_does_not_wait():
+def _recovering() -> Rig:
+    """In lockstep, at a tick in RECOVERY, a tick after the last target."""
     rig = Rig(lockstep=True, autostart=True)
     rig.until(Mode.POLICY, 4.0)
     rig.targets = False
-    commands = [rig.step(tilt_deg=30 if i >= 2 else 0) for i in range(4)]
-    assert rig.stamp_ns % STEP_NS == 0
-    assert rig.mode is Mode.RECOVERY and commands[-1].gains in ("recovery", "stand")
+    assert [rig.step(tilt_deg=30 if i >= 2 else 0) is not None for i in range(4)] == [True, True, True, False]
+    assert rig.stamp_ns % STEP_NS == 0 and rig.mode is Mode.RECOVERY
+    return rig
+
+
+def test_lockstep_in_recovery_loses_no_step_of_a_policy_that_keeps_up():
+    rig = _recovering()
+    for _ in range(3):
+        command = rig.supervisor.on_target(target_at(rig.stamp_ns))
+        assert command.stamp_ns == rig.stamp_ns and command.gains in ("recovery", "stand")
+        assert [rig.step(tilt_deg=30) is not None for _ in range(4)] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("unusable", [False, True])
+def test_lockstep_recovery_goes_on_without_a_policy_that_does_not_answer(unusable):
+    rig = _recovering()
+    if unusable:
+        command = rig.supervisor.on_target(target_at(rig.stamp_ns, np.full(12, np.nan)))
+    else:
+        command = rig.supervisor.go_on(Verdict(Reaction.HOLD, "no target for 10 s"))
+    assert command.stamp_ns == rig.stamp_ns and command.gains in ("recovery", "stand")
+    assert rig.mode is Mode.RECOVERY
+    assert all(rig.step(tilt_deg=30) is not None for _ in range(12))
 
 
 def test_lockstep_without_an_answer_ends_in_a_stand():
@@ -194,7 +215,7 @@ def test_lockstep_without_an_answer_ends_in_a_stand():
     rig.targets = False
     while not rig.supervisor.waiting:
         rig.step()
-    command = rig.supervisor.react(Reaction.HOLD, "no target for 10 s")
+    command = rig.supervisor.go_on(Verdict(Reaction.HOLD, "no target for 10 s"))
     assert command.stamp_ns == rig.stamp_ns and command.gains == "stand"
 
 
