@@ -6,7 +6,6 @@ It hears ``policy/step`` and ``supervisor/state``, and says ``learner/phase`` an
 
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float32MultiArray, UInt8MultiArray
-from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import load_learner
@@ -24,13 +22,13 @@ from ros2_rl.learning.events import Announce, Event, Finish, Label, Learn, Repor
 from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.run_log import RunLog, plot_curves, print_summary, progress_line, summary
 from ros2_rl.learning.session_config import SessionConfig
-from ros2_rl.learning.settings import JUDGEMENTS
 from ros2_rl.learning.worker import Worker
 from ros2_rl.messages import JointOrder
 from ros2_rl.nodes import phases
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
 from ros2_rl.nodes.learner_parameters import LEARNER_PARAMETERS
+from ros2_rl.nodes.learner_services import LearnerServices
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.parameters import declare
 from ros2_rl.nodes.realtime_parameters import keep_to_cores
@@ -135,10 +133,7 @@ class LearnerNode(Node):
         if self._tuning.hears_commands:
             self.create_subscription(JointState, "joint_commands", self._on_command, reliable(200))
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
-        for name in ("pause", "resume", "save", "rollback"):
-            self.create_service(Trigger, f"learner/{name}", getattr(self, f"_{name}_service"))
-        for kind in JUDGEMENTS:
-            self.create_service(Trigger, f"learner/judge_{kind}", partial(self._judge, kind))
+        LearnerServices(self, self._tuning, self._worker, self._save, lambda: self._stamp)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(0.02, self._collect_updates, clock=steady)
         self.create_timer(1.0, self._each_second, clock=steady)
@@ -245,36 +240,12 @@ class LearnerNode(Node):
         if self._finished and not self._worker.waiting:
             raise SystemExit(self.exit_status)
 
-    # ---- services, diagnostics
+    # ---- files, diagnostics
 
-    def _pause_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._session.paused = True
-        response.success, response.message = True, "Learning is paused; the robot goes on."
-        return response
-
-    def _resume_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._session.paused = False
-        response.success, response.message = True, "Learning goes on."
-        return response
-
-    def _save_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._save()
-        response.success, response.message = True, f"Saved to {self._run_dir}."
-        return response
-
-    def _rollback_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        version = self._session.best_version
-        self._worker.take_on(Restore(version, 0))
-        response.success, response.message = True, f"Version {version} acts again at the next control step."
-        return response
-
-    def _judge(self, kind: str, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success, response.message = True, self._tuning.judge(kind, self._stamp)
-        return response
-
-    def _save(self) -> None:
+    def _save(self) -> str:
         """Adapter and merged policy as files; each appears whole or not at all."""
         self._tuning.export(self._run_dir)
+        return f"Saved to {self._run_dir}."
 
     def _real_time_factor(self) -> float:
         if not self._first_stamp:
