@@ -5,6 +5,7 @@ the policy try for a while. What it wants comes as an :class:`Intent`, as from a
 through the same topics and services.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from ros2_rl.teleop.intent import Intent
 
 _NEARER_M = 0.005
 """Less is not seen as progress."""
+_REMEMBERED = 10
+"""Episodes by which it judges what the policy can do."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Character:
     """Share of answers that go the wrong way."""
     patience_s: float = 2.0
     """A policy that gets no nearer for so long has stalled."""
+    trust_s: float = 5.0
+    """The same once it did without help in most of the last episodes: it may have to feel for the goal."""
     stray_m: float = 0.04
     """A policy has strayed when so much more is left than there was once."""
     help_s: float = 1.5
@@ -48,10 +53,15 @@ class ScriptedOperator:
         self._rng = np.random.default_rng((seed, 5))
         self.driving = False
         self.interventions = 0
+        self._alone: deque[bool] = deque(maxlen=_REMEMBERED)
+        self._least_ns = -1
         self.begin()
 
     def begin(self) -> None:
         """A new episode begins."""
+        if self._least_ns >= 0:
+            self._alone.append(not self._helped)
+        self._helped = False
         self._expert.reset()
         self._least, self._least_ns = np.inf, -1
         self._since_ns = 0
@@ -85,6 +95,7 @@ class ScriptedOperator:
         self._since_ns = self._least_ns = now_ns
         self._least = left
         self.interventions += wants
+        self._helped |= wants
         return ["take_over" if wants else "give_back"]
 
     def _enough(self, left: float, now_ns: int) -> bool:
@@ -95,7 +106,9 @@ class ScriptedOperator:
     def _in_trouble(self, left: float, now_ns: int) -> bool:
         if self.character.always:
             return True
-        stalled = now_ns - self._least_ns > self.character.patience_s * NS_PER_S
+        trusts = sum(self._alone) > _REMEMBERED // 2
+        patience_s = self.character.trust_s if trusts else self.character.patience_s
+        stalled = now_ns - self._least_ns > patience_s * NS_PER_S
         return stalled or left > self._least + self.character.stray_m
 
     def _velocity(self, seen: Observation) -> np.ndarray:
