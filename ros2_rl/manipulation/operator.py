@@ -51,7 +51,7 @@ class ScriptedOperator:
         self._task, self._expert = task, expert_for(task)
         self.character = character or Character()
         self._rng = np.random.default_rng((seed, 5))
-        self.driving = False
+        self.driving = self._helped = False
         self.interventions = 0
         self._alone: deque[bool] = deque(maxlen=_REMEMBERED)
         self._least_ns = -1

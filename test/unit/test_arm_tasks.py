@@ -197,6 +197,27 @@ def test_it_leaves_a_policy_alone_that_gets_there():
     assert {t.label for t in transitions} == {"policy"}
 
 
+def test_it_waits_longer_for_a_policy_that_mostly_did_without_help():
+    cell = ArmCell("reach", seed=11)
+    operator = ScriptedOperator(cell.task, 11, Character(patience_s=1.0, trust_s=3.0))
+
+    def let_alone_s(episodes: int, policy) -> float:
+        """Until the person drove for the first time, in the last of so many more episodes."""
+        _, transitions = cell.run(episodes, helped(cell, operator, policy), most_s=120.0)
+        last = [t.label for t in transitions if t.episode == transitions[-1].episode]
+        return last.index("human") * cell.task.step_dt if "human" in last else np.inf
+
+    def idle(obs: np.ndarray) -> np.ndarray:
+        return np.zeros(3)
+
+    def able(obs: np.ndarray) -> np.ndarray:
+        return np.clip(-5.0 * obs[:3], -1, 1)
+
+    assert let_alone_s(2, idle) < 2.0
+    assert let_alone_s(7, able) == np.inf
+    assert 3.0 < let_alone_s(1, idle) < 4.0
+
+
 def test_it_shows_a_whole_task_though_its_hand_is_unsteady(tmp_path: Path):
     cell = ArmCell("peg", seed=13)
     operator = ScriptedOperator(cell.task, 13, Character(always=True))
