@@ -18,13 +18,23 @@ _PUBLISHED = itemgetter(0, 1)
 class Losses:
     """Counts what did not come, by the numbers that a topic's only writer gives its messages.
 
-    With several writers on a topic the numbers cannot be told apart, and nothing is counted.
+    With several writers on a topic the numbers cannot be told apart, and nothing is counted. Writers are
+    looked at now and then only: a gap counts for good once a look has found one writer, and not at all
+    where it finds a second, whose numbers they may have been.
     """
 
     def __init__(self) -> None:
-        self.lost: dict[str, int] = {}
+        self._sure: dict[str, int] = {}
+        self._since: dict[str, int] = {}
+        """Found since the last look at the writers."""
         self._last: dict[str, int] = {}
         self._several: set[str] = set()
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Messages by topic, as far as is known."""
+        topics = sorted({*self._sure, *self._since})
+        return {topic: self._sure.get(topic, 0) + self._since.get(topic, 0) for topic in topics}
 
     @property
     def total(self) -> int:
@@ -32,17 +42,21 @@ class Losses:
 
     def writers(self, topic: str, count: int) -> None:
         """How many writers the topic has now."""
+        found = self._since.pop(topic, 0)
         if count > 1:
             self._several.add(topic)
-        else:
+        elif topic in self._several:
             self._several.discard(topic)
+            self._last.pop(topic, None)  # it may be of one that has left
+        elif found:
+            self._sure[topic] = self._sure.get(topic, 0) + found
 
     def heard(self, topic: str, sequence: int) -> None:
         """A message came; a number that is not larger than the last is that of a new writer."""
         last = self._last.get(topic)
         self._last[topic] = sequence
         if last is not None and sequence > last + 1 and topic not in self._several:
-            self.lost[topic] = self.lost.get(topic, 0) + sequence - last - 1
+            self._since[topic] = self._since.get(topic, 0) + sequence - last - 1
 
 
 class Stream:

@@ -59,10 +59,24 @@ def test_gaps_in_the_numbers_of_a_writer_are_losses():
     for sequence in (5, 6, 9, 10, 1, 2):  # the last two are those of a new writer
         losses.heard("/a", sequence)
     assert losses.lost == {"/a": 2}
+    losses.writers("/a", 1)
+    assert losses.lost == {"/a": 2}
     losses.writers("/b", 2)
     for sequence in (1, 40, 2, 41):
         losses.heard("/b", sequence)
     assert losses.total == 2
+
+
+def test_a_gap_is_no_loss_where_a_second_writer_turns_up():
+    losses = Losses()
+    losses.heard("/a", 1)
+    losses.heard("/a", 32)  # of another writer, who is not known of yet
+    losses.writers("/a", 2)
+    assert losses.lost == {}
+    losses.writers("/a", 1)
+    for sequence in (7, 8, 10):  # of the one that is left
+        losses.heard("/a", sequence)
+    assert losses.lost == {"/a": 1}
 
 
 def test_a_subscription_fits_all_writers():
