@@ -214,7 +214,8 @@ class PolicyRuntime:
         """The version that was promised for ``step`` and has not come; None if none.
 
         One that was promised for an earlier step is late already: the robot went on without (a supervisor
-        in recovery waits for nobody), and a learner that needs the steps from then on would wait as well.
+        that does not wait may outrun the executor), and a learner that needs the steps from then on would
+        wait as well.
         """
         with self._lock:
             return self._newest + 1 if 0 < self._promised_at == step else None
