@@ -200,6 +200,30 @@ def test_what_was_shown_is_imitated_only_where_the_critics_find_it_better():
     assert float(found.sac._away(batch).detach()) == 0.0
 
 
+def test_what_was_done_holds_the_actor_until_that_fades():
+    def moved(**changes) -> float:
+        """How far critics that want more of everything lead an actor that has only seen 0."""
+        found = learner(learning_rate=3e-3, actor_average=1.0, policy_delay=1, imitation_coef=0.0, **changes)
+        add(found, rows(40, action=0.0), "policy")
+        found.sac.critics.forward = lambda x, members=None: x[None, :, -2:].sum(-1)
+        found.sac._step_critics = lambda batch: None
+        found.begin(50)
+        found.work(1000)
+        return float(found.acting.mean(torch.zeros(1, 3), torch.zeros(1, 2)).detach().mean())
+
+    free, held = moved(stay_coef=0.0), moved(stay_coef=10.0, stay_half_life_steps=1e6)
+    assert free > 0.5 and abs(held) < 0.2
+    assert moved(stay_coef=10.0, stay_half_life_steps=10.0) > 0.5
+
+
+def test_staying_fades_from_the_first_step_of_the_actor_on():
+    found = learner(critic_warmup=100, stay_coef=2.0, stay_half_life_steps=50)
+    weights = []
+    for found.sac.steps in (0, 100, 150, 200):
+        weights.append(found.sac.stay)
+    assert weights == pytest.approx([2.0, 2.0, 1.0, 0.5])
+
+
 def test_noise_depends_on_what_is_seen_and_stays_within_its_bounds():
     found = learner(log_std_bounds=(-4.0, -2.0), std_init=0.1)
     actor, obs = found.sac.actor, torch.eye(3)

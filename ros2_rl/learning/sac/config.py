@@ -46,6 +46,12 @@ class SacConfig(FileSettings):
     actor_average: float = Field(
         0.01, gt=0, le=1, description="pace of the averaged actor, which is the one that acts"
     )
+    stay_coef: float = Field(
+        0.0, ge=0, le=100, description="weight of staying near the actions of the batch, as the actor begins"
+    )
+    stay_half_life_steps: float = Field(
+        5000.0, gt=0, le=1e7, description="gradient steps in which that weight halves from then on"
+    )
     smooth_coef: float = Field(
         0.0, ge=0, le=100, description="penalty on how much the change differs from step to step"
     )

@@ -82,6 +82,12 @@ class SoftActorCritic(Generic[Actor]):
         """Weight of the entropy."""
         return float(self.log_temperature.detach().exp())
 
+    @property
+    def stay(self) -> float:
+        """Weight of staying near what was done; it fades once the actor learns."""
+        cfg = self.cfg
+        return cfg.stay_coef * 0.5 ** (max(self.steps - cfg.critic_warmup, 0) / cfg.stay_half_life_steps)
+
     def step(self, batch: Batch, with_actor: bool = True) -> None:
         """One gradient step of the critics and, at its turn, of actor and temperature."""
         self.steps += 1
@@ -130,6 +136,8 @@ class SoftActorCritic(Generic[Actor]):
         self.critics.requires_grad_(False)
         values = self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
         loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(obs, base)
+        if self.cfg.stay_coef:
+            loss = loss + self.stay * self._off(batch)
         if self.cfg.smooth_coef:
             loss = loss + self.cfg.smooth_coef * self._jitter(batch)
         if "imitate" in batch:
@@ -144,6 +152,15 @@ class SoftActorCritic(Generic[Actor]):
         self.sums.actor_steps += 1
         self.sums.actor_loss += float(loss.detach())
         self.sums.entropy -= float(log_prob.detach().mean())
+
+    def _off(self, batch: Batch) -> torch.Tensor:
+        """Squared distance of the actor from what was done (TD3+BC, Fujimoto and Gu 2021, arXiv 2106.06860).
+
+        Of actions that nobody has tried the critics know nothing, and where all agree that there is little
+        between them, whatever they imagine decides.
+        """
+        answer = self.actor.mean(batch["critic_obs"][:, : self._obs], batch["base"])
+        return (answer - batch["change"].clamp(-1.0, 1.0)).square().mean()
 
     def _jitter(self, batch: Batch) -> torch.Tensor:
         """Squared difference of the changes in a step and in the next one (Mysore et al. 2021, eq. 2).
