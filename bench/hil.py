@@ -79,8 +79,11 @@ class Result:
 
     @property
     def minutes_to_good(self) -> float | None:
-        """Robot minutes until a look found 80 % or more; None: never."""
-        return next((minute for minute, success in sorted(self.looks.items()) if success >= _GOOD), None)
+        """Robot minutes until a look found 80 % or more and the next one, if any, too; None: never."""
+        looks = sorted(self.looks.items())
+        then = [success for _, success in looks[1:]] + [1.0]
+        held = (m for (m, now), next_ in zip(looks, then, strict=True) if min(now, next_) >= _GOOD)
+        return next(held, None)
 
     @property
     def first_rate(self) -> float:

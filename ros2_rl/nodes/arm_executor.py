@@ -18,7 +18,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension, UInt8MultiArray
-from std_srvs.srv import Trigger
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.manipulation.active import ActivePolicy
@@ -32,6 +31,7 @@ from ros2_rl.manipulation.upload import Uploads, pack
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_input import ArmInput
 from ros2_rl.nodes.arm_topics import EPISODE
+from ros2_rl.nodes.asking import offer
 from ros2_rl.nodes.conversions import command_msg, reliable, status_msg, status_values, to_ns
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.parameters import SEEDS, Row, declare
@@ -94,7 +94,7 @@ class ArmExecutor(Node):
         )
         self.create_subscription(TwistStamped, "teleop/cmd_vel", self._on_velocity, reliable(1))
         for kind in ("success", "failure", "not_good"):
-            self.create_service(Trigger, f"learner/judge_{kind}", partial(self._judge, kind))
+            offer(self, f"learner/judge_{kind}", partial(self._judge, kind))
         self._input = ArmInput(self, robot, self._task, STEP_NS, self._on_input)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -161,13 +161,10 @@ class ArmExecutor(Node):
             self._tell(note)
         self._loop.ran(state.stamp_ns, time.perf_counter() - begin)
 
-    def _judge(self, kind: str, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = kind != "not_good" and self._episodes.stage is Stage.RUN
+    def _judge(self, kind: str) -> tuple[bool, str]:
         if kind == "not_good":
-            response.message = "An arm's episode is judged as a whole: a success or a failure."
-        else:
-            response.message = self._episodes.judge(kind)
-        return response
+            return False, "An arm's episode is judged as a whole: a success or a failure."
+        return self._episodes.stage is Stage.RUN, self._episodes.judge(kind)
 
     def _act(self, seen: Observation) -> tuple[np.ndarray, str]:
         if not self._driver.at(seen.stamp_ns):

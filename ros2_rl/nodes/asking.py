@@ -1,10 +1,20 @@
-"""Calls of Trigger services that nobody waits for; the answer is told when it comes."""
+"""Trigger services: offered, and called without waiting; the answer is told when it comes."""
 
 from collections.abc import Callable
 
 from rclpy.client import Client
 from rclpy.node import Node
 from std_srvs.srv import Trigger
+
+
+def offer(node: Node, service: str, answer: Callable[[], tuple[bool, str]]) -> None:
+    """Offer a service; ``answer`` does what is asked for and gives success and message."""
+
+    def serve(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = answer()
+        return response
+
+    node.create_service(Trigger, service, serve)
 
 
 class Asking:

@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger
 from ros2_rl.durations import labelled
 from ros2_rl.errors import ConfigError
 from ros2_rl.nodes._main import run
+from ros2_rl.nodes.asking import offer
 from ros2_rl.nodes.audience import Audience
 from ros2_rl.nodes.conversions import joint_reader, reliable
 from ros2_rl.nodes.go2_topics import WARM, Go2Topics
@@ -140,20 +141,13 @@ class Go2Driver(Node):
         self._topics, self._slow = StateTopics(self, self._robot), Go2Topics(self, self._robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
         self._estop = self.create_client(Trigger, "supervisor/estop")
-        self.create_service(Trigger, "go2_driver/stand_up", self._service(self.machine.stand_up))
-        self.create_service(Trigger, "go2_driver/lie_down", self._service(self.machine.lie_down))
+        offer(self, "go2_driver/stand_up", lambda: self.machine.stand_up(time.monotonic()))
+        offer(self, "go2_driver/lie_down", lambda: self.machine.lie_down(time.monotonic()))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(0.05, self._look, clock=steady)
         self.create_timer(1.0, self._publish_diagnostics, clock=steady)
         self._connection.open_commands()
         self._loops = [HotLoop("states", self._hear_robot), HotLoop("commands", self._serve_motors)]
-
-    def _service(self, begin):
-        def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            response.success, response.message = begin(time.monotonic())
-            return response
-
-        return handle
 
     # ---- the thread of the states
 

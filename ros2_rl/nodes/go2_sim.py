@@ -11,10 +11,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Joy
-from std_srvs.srv import Trigger
 
 from ros2_rl.durations import labelled
 from ros2_rl.nodes._main import run
+from ros2_rl.nodes.asking import offer
 from ros2_rl.nodes.conversions import reliable, status_values
 from ros2_rl.nodes.hot_loop import HotLoop
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
@@ -100,7 +100,7 @@ class Go2Sim(Node):
         follow_phases(self, lambda: self.go2.plant.stamp_ns + self._gap.offset_ns, self._gap.on_phase)
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
         self.create_subscription(Joy, "go2_sim/remote", self._on_remote, reliable(1))
-        self.create_service(Trigger, "sim/reset", self._on_reset)
+        offer(self, "sim/reset", self._on_reset)
         self.parameters.follow(self._gap.change)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._each_second, clock=steady)
@@ -161,10 +161,9 @@ class Go2Sim(Node):
         lx, ly, rx, ry = [*msg.axes, 0.0, 0.0, 0.0, 0.0][:4]
         self._remote = Remote(lx, ly, rx, ry, held)
 
-    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_reset(self) -> tuple[bool, str]:
         self._reset = True
-        response.success, response.message = True, "The robot lies on its belly."
-        return response
+        return True, "The robot lies on its belly."
 
     def _each_second(self) -> None:
         self._loop.check()

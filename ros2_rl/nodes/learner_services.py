@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 
 from rclpy.node import Node
-from std_srvs.srv import Trigger
 
 from ros2_rl.learning.events import Restore
 from ros2_rl.learning.finetune import FineTuning
 from ros2_rl.learning.settings import JUDGEMENTS
 from ros2_rl.learning.worker import Worker
+from ros2_rl.nodes.asking import offer
 
 
 class LearnerServices:
@@ -40,7 +40,7 @@ class LearnerServices:
             **{f"judge_{kind}": partial(self._judge, kind) for kind in JUDGEMENTS},
         }
         for name, answer in answers.items():
-            node.create_service(Trigger, f"learner/{name}", partial(_serve, answer))
+            offer(node, f"learner/{name}", partial(_done, answer))
 
     def _pause(self, paused: bool) -> str:
         self._tuning.session.paused = paused
@@ -55,6 +55,5 @@ class LearnerServices:
         return self._tuning.judge(kind, self._stamp_ns())
 
 
-def _serve(answer: Callable[[], str], _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-    response.success, response.message = True, answer()
-    return response
+def _done(answer: Callable[[], str]) -> tuple[bool, str]:
+    return True, answer()

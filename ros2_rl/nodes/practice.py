@@ -15,12 +15,12 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
-from std_srvs.srv import Trigger
 
 from ros2_rl.cdr import header_stamp
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.phase import IDLE, TRAIN, Phase
 from ros2_rl.nodes._main import run
+from ros2_rl.nodes.asking import offer
 from ros2_rl.nodes.conversions import reliable, status_values, to_ns
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.parameters import SEEDS, Row, declare
@@ -73,18 +73,15 @@ class Practice(Node):
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_mode, reliable(100, True))
         self.create_subscription(TwistStamped, "teleop/cmd_vel", self._on_person, reliable(1))
         self.create_subscription(Odometry, "odom", self._on_odom, qos_profile_sensor_data, raw=True)
-        self.create_service(Trigger, "practice/next_command", self._on_next)
+        offer(self, "practice/next_command", self._on_next)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def _on_next(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_next(self) -> tuple[bool, str]:
         """A person wants to see another command; an evaluation asks for the same of everybody."""
-        response.success = self._phase.name == TRAIN
-        if response.success:
-            self._practice.skip()
-        response.message = (
-            "on to the next command" if response.success else f"not while it is {self._phase.name}"
-        )
-        return response
+        if self._phase.name != TRAIN:
+            return False, f"not while it is {self._phase.name}"
+        self._practice.skip()
+        return True, "on to the next command"
 
     def _on_phase(self, phase: Phase) -> None:
         self._phases.announce(phase)

@@ -18,10 +18,10 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
-from std_srvs.srv import Trigger
 
 from ros2_rl.errors import RecordError
 from ros2_rl.nodes._main import run_together
+from ros2_rl.nodes.asking import offer
 from ros2_rl.nodes.conversions import reliable, status_msg, status_values
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
 from ros2_rl.nodes.parameter_reader import ParameterReader
@@ -125,7 +125,7 @@ class Recorder(Node):
         return EventRecords(self._folder, about, value("before_s"), value("after_s"))
 
     def _connect(self) -> None:
-        self.create_service(Trigger, "recorder/snapshot", self._on_snapshot)
+        offer(self, "recorder/snapshot", self._on_snapshot)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._loop = LoopDiagnostics(self, min_rate_hz=2.0, max_execution_ms=500.0)
         # Last, for whoever waits for the recorder waits for this topic.
@@ -262,12 +262,12 @@ class Recorder(Node):
             level, text = DiagnosticStatus.ERROR, f"recording has ended: {self._ended}"
         self._loop.tell(self._stream.robot_ns, text, level, **self._figures())
 
-    def _on_snapshot(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_snapshot(self) -> tuple[bool, str]:
         try:
-            response.message, response.success = self._sink.keep("snapshot"), not self._ended
+            message = self._sink.keep("snapshot")
         except RecordError as error:
-            response.message = str(error)
-        return response
+            return False, str(error)
+        return not self._ended, message
 
 
 def qos_of(topic: Topic, depth: int = 0) -> QoSProfile:

@@ -13,13 +13,13 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
-from std_srvs.srv import Trigger
 
 from ros2_rl.durations import labelled
 from ros2_rl.errors import ConfigError
 from ros2_rl.manipulation.task import load_arm_task
 from ros2_rl.nodes._main import run
 from ros2_rl.nodes.arm_topics import ArmTopics
+from ros2_rl.nodes.asking import offer
 from ros2_rl.nodes.audience import Audience
 from ros2_rl.nodes.conversions import joint_reader, reliable
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
@@ -127,7 +127,7 @@ class SimBridge(Node):
         self._topics = ArmTopics(self, plant) if isinstance(plant, ArmPlant) else RobotTopics(self, robot)
         self._inbox = TopicWait(self, JointState, "joint_commands", reliable(1))
         follow_phases(self, lambda: self.plant.stamp_ns, self._gap.on_phase)
-        self.create_service(Trigger, "sim/reset", self._on_reset)
+        offer(self, "sim/reset", self._on_reset)
         self.parameters.follow(self._gap.change)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if not self._polled:
@@ -246,14 +246,13 @@ class SimBridge(Node):
 
     # ---- what others ask for
 
-    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_reset(self) -> tuple[bool, str]:
         """Robot time goes on: a clock that jumps back would be a new session for every other node."""
         sentence = self.plant.begin()
         self._latency.restart()
         if self._running:
             self._advance()
-        response.success, response.message = True, sentence
-        return response
+        return True, sentence
 
     # ---- once a second
 

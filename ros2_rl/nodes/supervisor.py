@@ -6,15 +6,16 @@ process that was held up itself does not take its own pause for a silent robot.
 
 import time
 from array import array
+from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
-from std_srvs.srv import Trigger
 
 from ros2_rl.nodes._main import run
+from ros2_rl.nodes.asking import offer
 from ros2_rl.nodes.conversions import joint_reader, reliable, status_msg, status_values
 from ros2_rl.nodes.hearing import Hearing
 from ros2_rl.nodes.loop_diagnostics import LoopDiagnostics
@@ -145,7 +146,7 @@ class SupervisorNode(Node):
         )
         self._loop = LoopDiagnostics(self, min_rate_hz=90.0, max_execution_ms=4.0, max_latency_ms=15.0)
         for name in REQUESTS:
-            self.create_service(Trigger, f"supervisor/{name}", self._service(name))
+            offer(self, f"supervisor/{name}", partial(self._asked, name))
         self._hearing = Hearing(self, robot, self.supervisor.senses)
         self.states = StateInput(self, robot, self._on_state).subscription
         """What the robot's states come by, for who serves this node without a wait set."""
@@ -180,14 +181,11 @@ class SupervisorNode(Node):
         self._loop.delayed(time.perf_counter() - self._tick_at)
         self._tell()
 
-    def _service(self, name: str):
-        def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            response.success, response.message = self.supervisor.request(name)
-            self._send(self.supervisor.answer())
-            self._tell()
-            return response
-
-        return handle
+    def _asked(self, name: str) -> tuple[bool, str]:
+        answer = self.supervisor.request(name)
+        self._send(self.supervisor.answer())
+        self._tell()
+        return answer
 
     # ---- watchdogs
 

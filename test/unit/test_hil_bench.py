@@ -55,6 +55,12 @@ def test_a_learner_that_never_gets_there_counts_with_all_its_minutes():
     assert missed(rlpd=Result(0.5, 2.0, {5.0: 0.5})) == []
 
 
+def test_80_percent_that_is_lost_again_at_the_next_look_does_not_count():
+    assert Result(1.0, 2.0, {1.0: 0.9, 2.0: 0.1, 3.0: 0.8, 4.0: 1.0}).minutes_to_good == 3.0
+    assert Result(1.0, 2.0, {1.0: 0.9, 2.0: 0.1, 3.0: 0.8}).minutes_to_good == 3.0
+    assert Result(0.1, 2.0, {1.0: 0.9, 2.0: 0.1}).minutes_to_good is None
+
+
 def test_the_figures_are_flat_and_the_table_has_every_row(capsys: pytest.CaptureFixture[str]):
     figures = flat(results(), [7])
     assert figures["seed7/hil/success"] == 0.97 and figures["seed7/hil/success_at_2_min"] == 0.8
