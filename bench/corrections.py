@@ -6,9 +6,11 @@ Must: every run with the person was taken over twice, and no step of training is
 Whether the policy is better is measured and said.
 
     python bench/corrections.py [--quick] [--out FILE] [--seeds 1 2 3 4] [--minutes 45] [--gap lame_front]
+        [--jobs 1]
 """
 
 import argparse
+import multiprocessing
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +99,32 @@ def session(gap: str, seed: int, minutes: float, episodes: int, corrected: bool)
     }
 
 
+def _session(asked: tuple[str, int, float, int, bool]) -> dict[str, float]:
+    return session(*asked)
+
+
+def compare(gap: str, seeds: list[int], minutes: float, episodes: int, jobs: int, out: Path | None) -> bool:
+    """Every seed without and with the person, as a table and flat JSON: whether the musts are met."""
+    asked = [(gap, seed, minutes, episodes, corrected) for seed in seeds for corrected in (False, True)]
+    figures: dict[str, float | None] = {"minutes": minutes}
+    met, better, alone = True, 0, 0.0
+    print(f"{'seed':>4s} {'person':>8s} " + " ".join(f"{name:>10s}" for name in COLUMNS))
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
+        for (_, seed, _, _, corrected), row in zip(asked, pool.imap(_session, asked), strict=True):
+            name = "scripted" if corrected else "none"
+            print(f"{seed:4d} {name:>8s} " + " ".join(f"{row[c]:10.2f}" for c in COLUMNS), flush=True)
+            figures |= {f"seed{seed}/{name}/{key}": value for key, value in row.items()}
+            met &= row["lost"] == 0
+            if corrected:
+                met &= row["taken_over"] == 2 and row["human"] > 0
+                better += row["final"] > alone
+            alone = row["final"]
+            write_result(out, figures)
+    print(f"with the person the policy is better on {better} of {len(seeds)} seeds")
+    write_result(out, figures | {"better_with_the_person": better})
+    return met
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one seed, 4 robot minutes")
@@ -104,27 +132,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--minutes", type=float, default=45.0, help="budget of a run, robot minutes")
     parser.add_argument("--gap", default="lame_front", help="gap, as in config/gaps")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     args = parser.parse_args()
-    seeds, minutes, episodes = args.seeds, args.minutes, 16
-    if args.quick:
-        seeds, minutes, episodes = seeds[:1], 4.0, 4
-    figures: dict[str, float | None] = {"minutes": minutes}
-    met, better = True, 0
-    print(f"{'seed':>4s} {'person':>8s} " + " ".join(f"{name:>10s}" for name in COLUMNS))
-    for seed in seeds:
-        rows = {c: session(args.gap, seed, minutes, episodes, c) for c in (False, True)}
-        for corrected, row in rows.items():
-            name = "scripted" if corrected else "none"
-            print(f"{seed:4d} {name:>8s} " + " ".join(f"{row[c]:10.2f}" for c in COLUMNS), flush=True)
-            figures |= {f"seed{seed}/{name}/{key}": value for key, value in row.items()}
-            met &= row["lost"] == 0
-        met &= rows[True]["taken_over"] == 2 and rows[True]["human"] > 0
-        better += rows[True]["final"] > rows[False]["final"]
-        write_result(args.out, figures)
-    figures["better_with_the_person"] = better
-    print(f"with the person the policy is better on {better} of {len(seeds)} seeds")
+    settings = (args.seeds[:1], 4.0, 4) if args.quick else (args.seeds, args.minutes, 16)
+    met = compare(args.gap, *settings, args.jobs, args.out)
     print(f"{'met' if met else 'MISSED'}: taken over twice, no step of training without a label")
-    write_result(args.out, figures)
     return 0 if met else 1
 
 
