@@ -50,6 +50,13 @@ def test_at_equal_success_speed_counts():
     assert missed(bc=Result(0.98, 2.9)) == []
 
 
+def test_a_seed_without_a_success_has_no_time():
+    both = results(bc=Result(0.98, 2.9))
+    for method, rows in results(bc=Result(0.0, 0.0)).items():
+        both[method] += rows
+    assert sum(musts(both, 30.0).values()) == 4
+
+
 def test_a_learner_that_never_gets_there_counts_with_all_its_minutes():
     assert results(rlpd=Result(0.5, 2.0, {5.0: 0.5}))["rlpd"][0].minutes_to_good is None
     assert missed(rlpd=Result(0.5, 2.0, {5.0: 0.5})) == []
