@@ -31,12 +31,15 @@ from ros2_rl.tasks import load_task
 from ros2_rl.teleop.scripted import Habits, ScriptedDriver
 
 COLUMNS = (
-    "zero_shot", "final", "recovered", "falls", "overrides", "taken_over", "judged", "used", "human", "lost",
+    "zero_shot", "final", "recovered", "falls", "overrides", "taken_over", "judged", "used", "human", "cut",
+    "lost",
 )  # fmt: skip
-_SUMMED = ("used", "human", "lost")
+_SUMMED = {"used": "used", "human": "human", "cut": "lost"}
+"""Columns that sum up what updates report. Cut is the last step before a look: whether somebody took over in
+the step after it, by which it would count, is not collected."""
 _OF_SUMMARY = {
     "zero_shot": "zero_shot_return", "final": "final_return", "recovered": "recovered_fraction",
-    "falls": "falls",
+    "falls": "falls", "lost": "lost_steps",
 }  # fmt: skip
 
 
@@ -84,8 +87,8 @@ def session(gap: str, seed: int, minutes: float, episodes: int, corrected: bool)
 
     def report(item: Report) -> None:
         if item.kind == "update":
-            for name in _SUMMED:
-                sums[name] += item.values[name]
+            for name, reported in _SUMMED.items():
+                sums[name] += item.values[reported]
 
     run(robot, tuning, report)
     told = summary(tuning.session, 0.0, {}, gap)

@@ -16,7 +16,7 @@ class UpdateStats:
     human: int = 0
     """Of these, control steps in which a person drove."""
     lost: int = 0
-    """Control steps whose successor did not arrive."""
+    """Control steps whose successor did not arrive or, before a look, was not collected."""
     kl: float = 0.0
     """KL from the behaviour (vaco: from the policy before the update) to the new policy, nat."""
     kl_to_base: float = 0.0
