@@ -58,8 +58,9 @@ class Result:
     """Share of a person's steps over the last WINDOW episodes, after each episode of practice."""
     minutes: float = 0.0
     learner: dict[str, Any] = field(default_factory=dict)
+    """Settings of the learner that it was made with."""
     person: dict[str, Any] = field(default_factory=dict)
-    """The settings it was made with."""
+    """Those of the scripted person."""
 
     @classmethod
     def load(cls, path: Path) -> "Result":
