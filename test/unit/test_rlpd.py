@@ -193,11 +193,12 @@ def test_what_was_shown_is_imitated_only_where_the_critics_find_it_better():
     }  # fmt: skip
     # The first number that is seen says whether more action is better (1) or worse (-1).
     found.sac.values = lambda seen, base, change: seen[:, 0] * change.sum(-1)
-    away = found.sac._away(batch)
+    mean = found.sac.actor.mean(obs, batch["base"])
+    away = found.sac._away(batch, mean)
     assert float(away.detach()) == pytest.approx(2.0 * 0.25 / 2)  # of the actor, which answers 0
     away.backward()
     found.sac.values = lambda seen, base, change: -change.sum(-1)
-    assert float(found.sac._away(batch).detach()) == 0.0
+    assert float(found.sac._away(batch, mean).detach()) == 0.0
 
 
 def test_what_was_done_holds_the_actor_until_that_fades():

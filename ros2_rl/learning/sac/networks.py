@@ -7,7 +7,7 @@ raw action is base + reach * r. Critics take what they see, the base's action an
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,17 @@ from ros2_rl.learning.networks import Mlp
 from ros2_rl.policy.onnx_policy import Layer
 
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class Draw(NamedTuple):
+    """An actor's answer to observations."""
+
+    change: torch.Tensor
+    """(N, J), with noise."""
+    mean: torch.Tensor
+    """(N, J), without."""
+    log_prob: torch.Tensor
+    """Log-density of the change, (N,)."""
 
 
 class TanhActor(nn.Module, ABC):
@@ -52,10 +63,8 @@ class TanhActor(nn.Module, ABC):
         """Change without noise (N, J), for observations (N, D) and the base's actions (N, J)."""
         return self.share * torch.tanh(self.split(obs)[0])
 
-    def sample(
-        self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Change (N, J) made with standard normal ``noise`` (N, J), and its log-density (N,).
+    def sample(self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor) -> Draw:
+        """The change made with standard normal ``noise`` (N, J).
 
         The density is that of change / share, so that opening the bound asks for no other noise.
         """
@@ -63,7 +72,8 @@ class TanhActor(nn.Module, ABC):
         u = before + log_std.exp() * noise
         # log(1 - tanh(u)^2) in the form that does not cancel (Haarnoja et al. 2018, app. C).
         squash = 2.0 * (math.log(2.0) - u - functional.softplus(-2.0 * u))
-        return self.share * torch.tanh(u), (_normal_log_prob(noise, log_std) - squash).sum(-1)
+        log_prob = (_normal_log_prob(noise, log_std) - squash).sum(-1)
+        return Draw(self.share * torch.tanh(u), self.share * torch.tanh(before), log_prob)
 
     def layers(self) -> tuple[Layer, ...]:
         """The network as numpy arrays."""
@@ -89,9 +99,9 @@ class ResidualActor(TanhActor):
     def split(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.answer(obs), self.log_std
 
-    def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+    def penalty(self, mean: torch.Tensor) -> torch.Tensor:
         """What is added to the loss: the squared change, lest a young critic's errors saturate it."""
-        return self._coef * self.mean(obs, base).square().sum(-1).mean()
+        return self._coef * mean.square().sum(-1).mean()
 
     def bound_noise(self, low: float, high: float) -> None:
         """Keep the logarithm of std where it must stay."""
@@ -116,7 +126,7 @@ class SearchingActor(TanhActor):
         before, log_std = self.answer(obs).chunk(2, -1)
         return before, log_std.clamp(*self.bounds)
 
-    def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+    def penalty(self, mean: torch.Tensor) -> torch.Tensor:
         """Nothing."""
         return torch.zeros(())
 
@@ -145,12 +155,10 @@ class LoraActor(nn.Module):
         """As :meth:`TanhActor.mean`, but not bounded."""
         return (self.mlp(obs) - base) / self._reach
 
-    def sample(
-        self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def sample(self, obs: torch.Tensor, base: torch.Tensor, noise: torch.Tensor) -> Draw:
         """As :meth:`TanhActor.sample`."""
-        change = self.mean(obs, base) + self.log_std.exp() * noise
-        return change, _normal_log_prob(noise, self.log_std).sum(-1)
+        mean = self.mean(obs, base)
+        return Draw(mean + self.log_std.exp() * noise, mean, _normal_log_prob(noise, self.log_std).sum(-1))
 
     def pairs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """A and B of each layer, by its name."""
@@ -161,12 +169,11 @@ class LoraActor(nn.Module):
             if isinstance(linear, LoRALinear)
         }
 
-    def penalty(self, obs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+    def penalty(self, mean: torch.Tensor) -> torch.Tensor:
         """What is added to the loss: the squared change, and that of its excess over the bound."""
-        change = self.mean(obs, base)
-        excess = (change.abs() - 1.0).clamp(min=0.0)
+        excess = (mean.abs() - 1.0).clamp(min=0.0)
         near, within = self._coefs
-        return (near * change.square() + within * excess.square()).sum(-1).mean()
+        return (near * mean.square() + within * excess.square()).sum(-1).mean()
 
     def bound_noise(self, low: float, high: float) -> None:
         """As :meth:`ResidualActor.bound_noise`."""

@@ -108,11 +108,11 @@ class SoftActorCritic(Generic[Actor]):
     @torch.no_grad()
     def _target(self, batch: Batch) -> torch.Tensor:
         obs, base = batch["next_critic_obs"], batch["next_base"]
-        change, log_prob = self.actor.sample(obs[:, : self._obs], base, self._noise(base))
+        draw = self.actor.sample(obs[:, : self._obs], base, self._noise(base))
         drawn = torch.randperm(self.cfg.critics, generator=self.generator)[: self.cfg.critic_subset]
-        follows = self.targets(torch.cat((obs, base, change), -1), drawn).min(0).values
+        follows = self.targets(torch.cat((obs, base, draw.change), -1), drawn).min(0).values
         if self.cfg.value_range is None:
-            follows = follows - self.temperature * log_prob
+            follows = follows - self.temperature * draw.log_prob
         else:
             follows = follows.clamp(*self.cfg.value_range)
         return batch["reward"] + batch["discount"] * (1.0 - batch["terminal"]) * follows
@@ -131,17 +131,16 @@ class SoftActorCritic(Generic[Actor]):
 
     def _step_actor(self, batch: Batch) -> None:
         critic_obs, base = batch["critic_obs"], batch["base"]
-        obs = critic_obs[:, : self._obs]
-        change, log_prob = self.actor.sample(obs, base, self._noise(base))
+        change, mean, log_prob = self.actor.sample(critic_obs[:, : self._obs], base, self._noise(base))
         self.critics.requires_grad_(False)
         values = self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
-        loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(obs, base)
+        loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(mean)
         if self.cfg.stay_coef:
-            loss = loss + self.stay * self._off(batch)
+            loss = loss + self.stay * self._off(batch, mean)
         if self.cfg.smooth_coef:
-            loss = loss + self.cfg.smooth_coef * self._jitter(batch)
+            loss = loss + self.cfg.smooth_coef * self._jitter(batch, mean)
         if "imitate" in batch:
-            loss = loss + self._away(batch)
+            loss = loss + self._away(batch, mean)
         self.actor_optimizer.zero_grad()
         loss.backward()
         self.actor_optimizer.step()
@@ -153,32 +152,28 @@ class SoftActorCritic(Generic[Actor]):
         self.sums.actor_loss += float(loss.detach())
         self.sums.entropy -= float(log_prob.detach().mean())
 
-    def _off(self, batch: Batch) -> torch.Tensor:
+    def _off(self, batch: Batch, mean: torch.Tensor) -> torch.Tensor:
         """Squared distance of the actor from what was done (TD3+BC, Fujimoto and Gu 2021, arXiv 2106.06860).
 
         Of actions that nobody has tried the critics know nothing, and where all agree that there is little
         between them, whatever they imagine decides.
         """
-        answer = self.actor.mean(batch["critic_obs"][:, : self._obs], batch["base"])
-        return (answer - batch["change"].clamp(-1.0, 1.0)).square().mean()
+        return (mean - batch["change"].clamp(-1.0, 1.0)).square().mean()
 
-    def _jitter(self, batch: Batch) -> torch.Tensor:
+    def _jitter(self, batch: Batch, mean: torch.Tensor) -> torch.Tensor:
         """Squared difference of the changes in a step and in the next one (Mysore et al. 2021, eq. 2).
 
         What a robot lacks is lacking for long: a change that differs from step to step follows the critics'
         errors.
         """
-        now, then = (
-            self.actor.mean(batch[obs][:, : self._obs], batch[base])
-            for obs, base in (("critic_obs", "base"), ("next_critic_obs", "next_base"))
-        )
-        return (now - then).square().sum(-1).mean()
+        then = self.actor.mean(batch["next_critic_obs"][:, : self._obs], batch["next_base"])
+        return (mean - then).square().sum(-1).mean()
 
-    def _away(self, batch: Batch) -> torch.Tensor:
+    def _away(self, batch: Batch, mean: torch.Tensor) -> torch.Tensor:
         """How far the actor is from what was shown and found better than what it does, weighted."""
         shown = batch["imitate"] > 0.0
         critic_obs, base, change = (batch[name][shown] for name in ("critic_obs", "base", "change"))
-        answer, change = self.actor.mean(critic_obs[:, : self._obs], base), change.clamp(-1.0, 1.0)
+        answer, change = mean[shown], change.clamp(-1.0, 1.0)
         away = (answer - change).square().mean(-1)
         better = self.values(critic_obs, base, change) > self.values(critic_obs, base, answer)
         return (batch["imitate"][shown] * better * away).sum() / len(shown)
