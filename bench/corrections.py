@@ -34,7 +34,7 @@ COLUMNS = (
     "zero_shot", "final", "recovered", "falls", "overrides", "taken_over", "judged", "used", "human", "cut",
     "lost",
 )  # fmt: skip
-_SUMMED = {"used": "used", "human": "human", "cut": "lost"}
+_SUMMED = ("used", "human", "cut")
 """Columns that sum up what updates report. Cut is the last step before a look: whether somebody took over in
 the step after it, by which it would count, is not collected."""
 _OF_SUMMARY = {
@@ -87,8 +87,8 @@ def session(gap: str, seed: int, minutes: float, episodes: int, corrected: bool)
 
     def report(item: Report) -> None:
         if item.kind == "update":
-            for name, reported in _SUMMED.items():
-                sums[name] += item.values[reported]
+            for name in _SUMMED:
+                sums[name] += item.values[name]
 
     run(robot, tuning, report)
     told = summary(tuning.session, 0.0, {}, gap)

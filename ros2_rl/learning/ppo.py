@@ -207,7 +207,7 @@ class SlowRL(Agent):
             used=len(batch),
             overridden=batch.counts.overridden,
             human=batch.counts.human,
-            lost=batch.counts.lost,
+            cut=batch.counts.cut,
             action_rate=batch.action_rate,
             reward=float(batch.rewards.mean()) if len(batch) else 0.0,
             learning_rate=self.learning_rate,

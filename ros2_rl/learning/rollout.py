@@ -23,8 +23,9 @@ class Counts:
     """Somebody else acted, from the start of the step or from within it."""
     human: int = 0
     """Of these, a person drove."""
-    lost: int = 0
-    """The step's successor, hence its outcome or its label, is not known."""
+    cut: int = 0
+    """The step's successor, hence its outcome or its label, is not known: the last before the robot is put
+    back, or one of which a message was lost."""
     silent: int = 0
     """The policy acted without exploration noise."""
     invalid: int = 0
@@ -113,7 +114,7 @@ class Rollout:
         elif not np.all(record.std > 0.0):
             self.counts.silent += 1
         elif after.step != record.step + 1:
-            self.counts.lost += 1
+            self.counts.cut += 1
         elif not _finite(record, after, reward):
             self.counts.invalid += 1
         elif fell:
@@ -145,7 +146,7 @@ class Rollout:
         if held is None:
             return
         if record.step != held.record.step + 1:
-            self.counts.lost += 1
+            self.counts.cut += 1
         elif actor != POLICY:
             self.counts.overridden += 1
         else:

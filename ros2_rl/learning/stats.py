@@ -15,8 +15,8 @@ class UpdateStats:
     """Control steps in which somebody else acted, at least in part."""
     human: int = 0
     """Of these, control steps in which a person drove."""
-    lost: int = 0
-    """Control steps whose successor did not arrive or, before a look, was not collected."""
+    cut: int = 0
+    """Control steps whose successor did not arrive or, before a look, was not collected: in no batch."""
     kl: float = 0.0
     """KL from the behaviour (vaco: from the policy before the update) to the new policy, nat."""
     kl_to_base: float = 0.0

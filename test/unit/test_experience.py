@@ -67,7 +67,7 @@ def test_a_record_that_did_not_arrive_costs_one_step():
     for step in (0, 1, 3, 4, 5):
         experience.add(record(step), record(3 if step == 1 else step + 1), 1.0, "policy", False)
     found = experience.drain()
-    assert found.steps.tolist() == [0, 3, 4] and found.counts.lost == 1
+    assert found.steps.tolist() == [0, 3, 4] and found.counts.cut == 1
 
 
 def test_a_judgement_reaches_the_steps_that_were_held_back():

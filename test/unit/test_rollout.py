@@ -73,7 +73,7 @@ def test_a_lost_record_truncates():
     feed(rollout, [1, 2, 3, 5, 6, 7])
     b = rollout.drain()
     assert b.rewards.tolist() == [1, 2, 5, 6] and b.cut.tolist() == [False, True, False, True]
-    assert b.counts.lost == 1
+    assert b.counts.cut == 1
 
 
 def test_steps_without_noise_and_numbers_that_are_not_finite_are_left_out():
@@ -124,7 +124,7 @@ def test_whatever_happens_no_overridden_step_enters_a_batch(events, drains):
             b.cut_critic_obs[:, 0].tolist() == [r + 1 for r in b.rewards[b.cut].tolist()] if len(b) else True
         )
         assert b.cut[-1:].all()
-    total = sum(p.counts.used + p.counts.overridden + p.counts.lost + p.counts.silent for p in parts)
+    total = sum(p.counts.used + p.counts.overridden + p.counts.cut + p.counts.silent for p in parts)
     assert len(events) - 2 <= total <= len(events) - 1  # one step may still wait for its label
 
 

@@ -25,7 +25,7 @@ class Counts:
     policy: int = 0
     human: int = 0
     recovery: int = 0
-    lost: int = 0
+    cut: int = 0
     """The next record did not arrive."""
     unusable: int = 0
     """A number was not finite, or what was executed is not known."""
@@ -90,7 +90,7 @@ class Experience:
         if actor not in LABELS:
             return
         if after.step != record.step + 1:
-            self.counts.lost += 1
+            self.counts.cut += 1
             return
         action = self.executed(record)
         if action is None and actor == _POLICY:

@@ -95,7 +95,7 @@ class OffPolicyLearner:
         Should a number not be finite afterwards, the networks are as before and the reason is given.
         """
         self.updates += 1
-        stats = OffPolicyStats(update=self.updates, used=len(new), lost=new.counts.lost)
+        stats = OffPolicyStats(update=self.updates, used=len(new), cut=new.counts.cut)
         stats.human, stats.overridden = new.counts.human, new.counts.recovery
         fields = self._take_in(new)
         learns = len(self.replay) >= self.cfg.start_steps and self._has_sources()

@@ -14,8 +14,8 @@ class OffPolicyStats:
     """Of these, steps in which a person drove."""
     overridden: int = 0
     """Of these, steps in which recovery acted."""
-    lost: int = 0
-    """Control steps whose successor did not arrive."""
+    cut: int = 0
+    """As of an update on-policy (ros2_rl/learning/stats.py)."""
     replay: int = 0
     """Transitions that are kept, earlier sessions not counted."""
     gradient_steps: int = 0
