@@ -217,6 +217,25 @@ def test_what_was_done_holds_the_actor_until_that_fades():
     assert moved(stay_coef=10.0, stay_half_life_steps=10.0) > 0.5
 
 
+def test_while_the_critics_are_young_only_corrections_move_the_actor():
+    def moved(label: str, demonstrated: bool = False, **changes) -> float:
+        """Where the actor ends that has only seen 0.5 done, by somebody; the critics are too young."""
+        found = learner(
+            critic_warmup=1000, learning_rate=3e-3, actor_average=1.0, policy_delay=1, **changes
+        )  # fmt: skip
+        if demonstrated:
+            found.show(rows(40, action=0.5))
+        add(found, rows(40, action=0.5), label)
+        found.begin(60)
+        found.work(1000)
+        assert not found.led_by_critics
+        return float(found.acting.mean(torch.zeros(1, 3), torch.zeros(1, 2)).detach().mean())
+
+    assert moved("human") == pytest.approx(0.5, abs=0.1)
+    assert moved("human", imitation_coef=0.0) == 0.0
+    assert moved("policy") == moved("policy", demonstrated=True) == 0.0
+
+
 def test_staying_fades_from_the_first_step_of_the_actor_on():
     found = learner(critic_warmup=100, stay_coef=2.0, stay_half_life_steps=50)
     weights = []

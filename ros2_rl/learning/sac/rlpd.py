@@ -182,7 +182,7 @@ class RlpdLearner:
         Should a number not be finite then, the networks are as before and the reason is given.
         """
         for _ in range(min(most, self._left)):
-            self.sac.step(self._batch(), self.sac.steps >= self.cfg.critic_warmup)
+            self._step()
         self._left -= min(most, self._left)
         if self._left:
             return None
@@ -192,6 +192,17 @@ class RlpdLearner:
             self.dropped_updates += 1
             reason = "a weight is no longer finite; everything is as before"
         return self._describe(self._steps, reason)
+
+    def _step(self) -> None:
+        """Of the critics and, once they are old enough, of the actor.
+
+        Until then a correction teaches the actor at once (DAgger, Ross et al. 2011, arXiv 1011.0686); a clone
+        that nobody corrects is left as it is.
+        """
+        batch, old = self._batch(), self.sac.steps >= self.cfg.critic_warmup
+        self.sac.step(batch, old)
+        if not old and self.online.counts()["human"] and self.sac.steps % self.cfg.policy_delay == 0:
+            self.sac.imitate(batch)
 
     @property
     def imitation(self) -> float:

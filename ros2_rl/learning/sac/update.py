@@ -95,6 +95,16 @@ class SoftActorCritic(Generic[Actor]):
         if with_actor and self.steps % self.cfg.policy_delay == 0:
             self._step_actor(batch)
 
+    def imitate(self, batch: Batch) -> None:
+        """One gradient step of the actor alone towards what was shown, whatever the critics say."""
+        mean = self.actor.mean(batch["critic_obs"][:, : self._obs], batch["base"])
+        away = (mean - batch["change"].clamp(-1.0, 1.0)).square().mean(-1)
+        loss = (batch["imitate"] * away).mean()
+        self.actor_optimizer.zero_grad()
+        loss.backward()
+        self.actor_optimizer.step()
+        _follow(self.acting, self.actor, self.cfg.actor_average)
+
     def values(self, critic_obs: torch.Tensor, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         """Mean value of the ensemble, (N,)."""
         with torch.no_grad():
