@@ -137,8 +137,8 @@ def main() -> int:
     parser.add_argument("--gap", default="lame_front", help="gap, as in config/gaps")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     args = parser.parse_args()
-    settings = (args.seeds[:1], 4.0, 4) if args.quick else (args.seeds, args.minutes, 16)
-    met = compare(args.gap, *settings, args.jobs, args.out)
+    seeds, minutes, episodes = (args.seeds[:1], 4.0, 4) if args.quick else (args.seeds, args.minutes, 16)
+    met = compare(args.gap, seeds, minutes, episodes, args.jobs, args.out)
     print(f"{'met' if met else 'MISSED'}: taken over twice, no step of training without a label")
     return 0 if met else 1
 

@@ -116,7 +116,8 @@ def theirs(rival: LegOdometry | PlainFilter, samples: Walk) -> Track:
 
 def measure(seconds: float, seed: int) -> dict[str, float]:
     """Walk under all conditions; prints a row for each."""
-    robot, figures = load_robot("go2"), {}
+    robot = load_robot("go2")
+    figures: dict[str, float] = {}
     flat: dict[str, list[Track]] = {"ours": [], "raw": [], "plain": []}
     print_head()
     for i, condition in enumerate(CONDITIONS):
@@ -179,7 +180,7 @@ def overall(flat: dict[str, list[Track]]) -> dict[str, float]:
 
 
 def flatten(prefix: str, tracks: dict[str, Track]) -> dict[str, float]:
-    result = {}
+    result: dict[str, float] = {}
     for name, track in tracks.items():
         who = prefix if name == "ours" else f"{prefix}{name}_"
         result |= {f"{who}{axis}_rmse": float(v) for axis, v in zip(AXES, track.rmse, strict=True)}

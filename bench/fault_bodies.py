@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from fault_graph import Graph
@@ -82,7 +83,11 @@ def _sensor(make: Callable[[np.random.Generator], Spoil]) -> Act:
 
 def _replaced(**changes: Callable[[np.ndarray], np.ndarray]) -> Act:
     def make(rng: np.random.Generator) -> Spoil:
-        return lambda s: replace(s, **{name: change(getattr(s, name)) for name, change in changes.items()})
+        def spoil(s: RobotState) -> RobotState:
+            changed: dict[str, Any] = {name: change(getattr(s, name)) for name, change in changes.items()}
+            return replace(s, **changed)
+
+        return spoil
 
     return _sensor(make)
 
@@ -90,7 +95,12 @@ def _replaced(**changes: Callable[[np.ndarray], np.ndarray]) -> Act:
 def _frozen(*names: str) -> Act:
     def make(rng: np.random.Generator) -> Spoil:
         held: dict[str, np.ndarray] = {}
-        return lambda s: replace(s, **{n: held.setdefault(n, getattr(s, n).copy()) for n in names})
+
+        def spoil(s: RobotState) -> RobotState:
+            changed: dict[str, Any] = {n: held.setdefault(n, getattr(s, n).copy()) for n in names}
+            return replace(s, **changed)
+
+        return spoil
 
     return _sensor(make)
 
@@ -99,7 +109,8 @@ def _encoder(change: Callable[[float, RobotState, int], float], speed: bool = Fa
     """One joint's reading is another."""
 
     def make(rng: np.random.Generator) -> Spoil:
-        joint, held = int(rng.integers(12)), {}
+        joint = int(rng.integers(12))
+        held: dict[str, float] = {}
 
         def spoil(state: RobotState) -> RobotState:
             q, dq = state.q.copy(), state.dq.copy()
@@ -198,7 +209,7 @@ def _one_bit(data: bytes, rng: np.random.Generator) -> bytes:
     return data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
 
 
-def _with(**changes: object) -> Act:
+def _with(**changes: Any) -> Act:
     """An adapter that is whole, but says something wrong."""
 
     def begin(graph: Graph, rng: np.random.Generator) -> None:

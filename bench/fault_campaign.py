@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -98,9 +99,12 @@ class Campaign:
                 graph.observer.ask("stand" if mode == "PASSIVE" else "reset")
             elif mode == "STAND":
                 graph.observer.ask("arm")
-            graph.run(lambda mode=mode: self._walks() or graph.observer.mode != mode, 0.4)
+            graph.run(partial(self._walks_or_left, mode), 0.4)
             for name in [n for n, p in graph.processes.items() if p.poll() is not None]:
                 graph.start(name)
+
+    def _walks_or_left(self, mode: str) -> bool:
+        return self._walks() or self._graph.observer.mode != mode
 
     def _walks(self) -> bool:
         observer, now = self._graph.observer, self._graph.robot.clock()
@@ -251,8 +255,8 @@ class Campaign:
             graph.version += 1
             graph.observer.adapters.publish(still_adapter(graph.version))
         self._count.hear(graph.observer.values)
-        for process in (graph.processes[name] for name in kind.ends):
-            graph.run(lambda process=process: process.poll() is not None, _ENDS_S)
+        for name in kind.ends:
+            graph.run(partial(graph.ended, name), _ENDS_S)
 
 
 class EventCount:

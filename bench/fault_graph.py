@@ -77,7 +77,8 @@ class Observer(Node):
         }
         self.said: list[tuple[float, str, dict[str, str]]] = []
         """Wall time, mode and values of ``supervisor/state`` since it was last cleared."""
-        self.mode, self.values = "", {}
+        self.mode = ""
+        self.values: dict[str, str] = {}
         self.refusals: list[tuple[float, str]] = []
         """Wall time and what the executor said of an adapter that it refuses."""
         self.recording = ""
@@ -239,6 +240,10 @@ class Graph:
         if self.processes[name].poll() is None:
             self.processes[name].send_signal(number)
 
+    def ended(self, name: str) -> bool:
+        """Whether the process of a node is over."""
+        return self.processes[name].poll() is not None
+
     def end(self, name: str) -> None:
         """End a node as a user would, by force if need be."""
         process = self.processes.pop(name)
@@ -283,7 +288,7 @@ class Graph:
         while not until():
             if time.monotonic() > end:
                 return False
-            self._poller.turn(self.nodes, None)
+            self._poller.turn(self.nodes)
             self._starve()
             for line in self.observer.lines.values():
                 line.pump()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from fault_lines import SOUND, Line, SpoiltPublisher
@@ -20,6 +21,7 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.nodes.conversions import to_ns, to_time
 from ros2_rl.nodes.sim_bridge import SimBridge
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription, RobotState, tilt
+from ros2_rl.sim.drives import Command
 from ros2_rl.sim.perturbations import Perturbations
 from ros2_rl.sim.plant import Plant
 
@@ -70,7 +72,7 @@ class Watch:
 class WatchedPlant(Plant):
     """See the module; ``spoil`` alters the sensors, ``due`` is called at its stamp."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         self.watch = Watch()
         self.spoil: Callable[[RobotState], RobotState] | None = None
         self.due: tuple[int, Callable[[], None]] | None = None
@@ -84,7 +86,8 @@ class WatchedPlant(Plant):
             self._spoilt = state if self.spoil is None else self.spoil(state)
         return self._spoilt
 
-    def apply(self, command: JointCommand) -> bool:
+    def apply(self, command: Command) -> bool:
+        assert isinstance(command, JointCommand)
         taken = super().apply(command)
         if taken:
             self.watch.last_command_s = time.monotonic()

@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ros2_rl.domain import lease_domain
 
 
-def finetune(arguments: dict[str, object], run_dir: Path | None = None, timeout_s: float = 3600.0) -> dict:
+def finetune(arguments: Mapping[str, object], run_dir: Path | None = None, timeout_s: float = 3600.0) -> dict:
     """``ros2 launch ros2_rl finetune.launch.py`` with these arguments; its ``summary.json``.
 
     Raises:
@@ -34,7 +34,7 @@ def finetune(arguments: dict[str, object], run_dir: Path | None = None, timeout_
     return json.loads(summary.read_text())
 
 
-def simulate(arguments: dict[str, object], run_dir: Path, seconds: float) -> None:
+def simulate(arguments: Mapping[str, object], run_dir: Path, seconds: float) -> None:
     """``ros2 launch ros2_rl sim.launch.py`` for some seconds of wall time, then Ctrl-C.
 
     Raises:
@@ -46,7 +46,7 @@ def simulate(arguments: dict[str, object], run_dir: Path, seconds: float) -> Non
 
 @contextmanager
 def launched(
-    file: str, arguments: dict[str, object], run_dir: Path
+    file: str, arguments: Mapping[str, object], run_dir: Path
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A launch file while the block runs, then Ctrl-C unless it has ended; the process and its ROS domain.
 
@@ -72,7 +72,7 @@ def launched(
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n" + "\n".join(tail))
 
 
-def write_result(path: Path | None, figures: dict[str, float | None]) -> None:
+def write_result(path: Path | None, figures: Mapping[str, float | None]) -> None:
     """Flat JSON, figure: value."""
     if path is not None:
         path.write_text(json.dumps(figures, indent=2) + "\n")

@@ -16,7 +16,7 @@ import numpy as np
 from launching import write_result
 from slowrl_robot import Twin
 
-from ros2_rl.learning.config import load_learner
+from ros2_rl.learning.config import SlowRLConfig, load_learner
 from ros2_rl.learning.events import Announce, Label, Learn
 from ros2_rl.learning.finetune import make_learner
 from ros2_rl.learning.rollout import Batch, Counts, Rollout
@@ -81,6 +81,7 @@ def bound(task_name: str, gap: str, robots: int, updates: int) -> dict[str, floa
     """Returns before and after, and the recovered fraction."""
     task = load_task(task_name)
     cfg = load_learner("fft", seed=_SEED, window_steps=robots * _STEPS, minibatches=8, target_kl=0.01)
+    assert isinstance(cfg, SlowRLConfig)
     learner = make_learner(OnnxPolicy(task.policy_path), task.critic_path, cfg)
     fleet = [Member(task_name, gap, _SEED + i) for i in range(robots)]
     twin = Twin(Robot(task, task.policy_path, _SEED + robots, load_gap(gap)), 0, 16)

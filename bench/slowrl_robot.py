@@ -85,7 +85,7 @@ class LateRuntime(PolicyRuntime):
 
     def __init__(self, runtime: PolicyRuntime, robot: BenchRobot):
         self.__dict__.update(runtime.__dict__)
-        self._robot = robot
+        self._bench = robot
         self._line: list[Active] = []
         """The adapter that acts in training and those after it; until the first is due, the base acts."""
 
@@ -99,8 +99,8 @@ class LateRuntime(PolicyRuntime):
         due = [active for active in self._line if active.since_step <= step]
         if not due:
             return None
-        evaluates = self._robot.phase.name == EVALUATE
-        newest, late = len(due) - 1, self._robot.updates_late
+        evaluates = self._bench.phase.name == EVALUATE
+        newest, late = len(due) - 1, self._bench.updates_late
         active = due[newest if evaluates else max(newest - late, 0)]
         del self._line[: max(newest - late, 0)]
         if active.version == self.active.version:

@@ -126,7 +126,8 @@ def main() -> int:
     kinds = {"own": None} | ({} if args.quick else {"hold": Reaction.HOLD, "recovery": Reaction.RECOVERY})
     drives.COMMAND_TIMEOUT_S = _DRIVER_S
     limit_ms = 1e3 * load_safety("go2").guards.stamp.gap_s
-    figures, well = {}, True
+    figures: dict[str, float] = {}
+    well = True
     for kind, reaction in kinds.items():
         for stall_ms in STALLS_MS:
             tally = stalled(stall_ms, rules(reaction), robots)

@@ -31,6 +31,7 @@ Trigger = Callable[[np.ndarray], np.ndarray]
 def triggers() -> dict[str, Trigger]:
     """All that are compared, by name; ``predicted`` and ``supervisor`` have the supervisor's own numbers."""
     guards = load_safety("go2").guards
+    assert guards.tilt and guards.predicted_tilt
     rule, fixed = guards.predicted_tilt, _tilted(guards.tilt.limit_deg)
     found: dict[str, Trigger] = {f"tilt_{deg}": _tilted(deg) for deg in LIMITS_DEG}
     found["predicted"] = ahead = predicted(rule.limit_deg, rule.lookahead_s)

@@ -104,7 +104,7 @@ def pushed(walker: Walker, rng: np.random.Generator) -> Walk:
         walker.step()
     angle, speed = rng.uniform(0.0, 2 * np.pi), rng.uniform(*PUSH)
     walker.plant.push(speed * np.array((np.cos(angle), np.sin(angle), 0.0)))
-    rows = []
+    rows: list[np.ndarray] = []
     for i in range(round(WATCH_S * RATE_HZ)):
         if tilt(walker.plant.truth().quat) > FALL_TILT:
             return Walk(np.array(rows), i / RATE_HZ)

@@ -55,7 +55,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    task, seconds, figures = load_task(args.task), 300.0 if args.quick else 3600.0, {}
+    task, seconds = load_task(args.task), 300.0 if args.quick else 3600.0
+    figures: dict[str, float] = {}
     for rate_hz in (LOCKSTEP_STATE_RATE_HZ, STATE_RATE_HZ):
         found = undisturbed(task, seconds, rate_hz, args.seed)
         found = {f"{name}_{rate_hz:.0f}hz": value for name, value in found.items()}

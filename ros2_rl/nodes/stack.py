@@ -55,7 +55,7 @@ class Poller:
         self._state: Callable[[], bool] | None = None
         self._next_round = 0.0
 
-    def turn(self, nodes: list[Node], _: Executor) -> None:
+    def turn(self, nodes: list[Node], _: Executor | None = None) -> None:
         """Rounds for a while; then the first node and one of the others serve what is not a message.
 
         Each node has an executor of its own: one for all would take as long as all at once, and

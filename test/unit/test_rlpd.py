@@ -236,6 +236,21 @@ def test_while_the_critics_are_young_only_corrections_move_the_actor():
     assert moved("policy") == moved("policy", demonstrated=True) == 0.0
 
 
+def test_a_correction_leaves_what_nobody_corrected_as_it_was():
+    def answers(**changes) -> list[float]:
+        """Where a person did 0.5, and where the actor did 0 itself."""
+        found = learner(critic_warmup=1000, learning_rate=3e-3, actor_average=1.0, policy_delay=1, **changes)
+        add(found, rows(20, obs=0.0, action=0.5), "human")
+        add(found, rows(400, obs=1.0, action=0.0), "policy")
+        found.begin(60)
+        found.work(1000)
+        seen = torch.stack((torch.zeros(3), torch.ones(3)))
+        return found.acting.mean(seen, torch.zeros(2, 2)).detach().mean(-1).tolist()
+
+    assert answers(stay_coef=1.0) == pytest.approx([0.5, 0.0], abs=0.1)
+    assert answers(stay_coef=0.0)[1] > 0.15
+
+
 def test_staying_fades_from_the_first_step_of_the_actor_on():
     found = learner(critic_warmup=100, stay_coef=2.0, stay_half_life_steps=50)
     weights = []

@@ -199,9 +199,11 @@ class RlpdLearner:
         Until then a correction teaches the actor at once (DAgger, Ross et al. 2011, arXiv 1011.0686); a clone
         that nobody corrects is left as it is.
         """
-        batch, old = self._batch(), self.sac.steps >= self.cfg.critic_warmup
+        cfg, batch = self.cfg, self._batch()
+        old = self.sac.steps >= cfg.critic_warmup
         self.sac.step(batch, old)
-        if not old and self.online.counts()["human"] and self.sac.steps % self.cfg.policy_delay == 0:
+        corrected = cfg.imitation_coef and self.online.counts()["human"]
+        if corrected and not old and self.sac.steps % cfg.policy_delay == 0:
             self.sac.imitate(batch)
 
     @property

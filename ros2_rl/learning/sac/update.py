@@ -96,10 +96,13 @@ class SoftActorCritic(Generic[Actor]):
             self._step_actor(batch)
 
     def imitate(self, batch: Batch) -> None:
-        """One gradient step of the actor alone towards what was shown, whatever the critics say."""
+        """One gradient step of the actor alone towards what was shown, whatever the critics say.
+
+        Where nobody showed anything it stays near what was done: few corrections say little of all the rest.
+        """
         mean = self.actor.mean(batch["critic_obs"][:, : self._obs], batch["base"])
         away = (mean - batch["change"].clamp(-1.0, 1.0)).square().mean(-1)
-        loss = (batch["imitate"] * away).mean()
+        loss = (batch["imitate"] * away).mean() + self.stay * self._off(batch, mean)
         self.actor_optimizer.zero_grad()
         loss.backward()
         self.actor_optimizer.step()
