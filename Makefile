@@ -62,7 +62,7 @@ test-fast: setup
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy ros2_rl
+	$(BIN)/mypy ros2_rl bench
 	$(BIN)/mypy --explicit-package-bases $(addprefix ros2_minimal/,launch launch_ros ros2_minimal)
 
 format: setup
