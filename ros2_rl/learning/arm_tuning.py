@@ -32,6 +32,8 @@ ONNX = "policy.onnx"
 """Files of a run: demonstrations with corrections, all experience, and the newest policy; where that has
 no base, again as a network that anybody can run, or that a later run takes as its base."""
 _MOST_SHOWN = 1_000_000
+_SURE = 5
+"""Episodes of practice that say how well an actor does."""
 
 
 class ArmTuning:
@@ -90,8 +92,13 @@ class ArmTuning:
         # Nothing is learned from a trial, nor while a person drives and drives, nor once practice is over.
         self._learns = bool(steps) and not self.practice.waits and self.practice.kind == "practice"
         if self._learns:
-            self.learner.begin(len(steps))
+            self.learner.begin(len(steps), self._fails())
         return told
+
+    def _fails(self) -> bool:
+        """Whether the actor does so little without help that a correction is worth more than what it can."""
+        curve = self.practice.curve
+        return len(curve) >= _SURE and curve[-1]["alone"] < self.learner.cfg.heed_below
 
     def _promote(self) -> list[Told]:
         """Keep the actor that does best; go back to it when it gets worse, and when practice is over."""

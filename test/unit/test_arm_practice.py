@@ -22,6 +22,7 @@ SMALL = {
     "clone_steps": 2,
 }  # fmt: skip
 STEP_NS, ZERO = 100_000_000, np.zeros(WIDTH, np.float32)
+ACTION = {"policy": np.zeros(3, np.float32), "human": np.full(3, 0.5, np.float32)}
 
 
 class Clock:
@@ -39,7 +40,7 @@ class Clock:
             if index >= lose:
                 listener.on_transition(
                     Transition(
-                        self.number, index, self.stamp_ns, ZERO, np.zeros(3, np.float32), label,
+                        self.number, index, self.stamp_ns, ZERO, ACTION[label], label,
                         float(last), ZERO, last, not success and index == 9,
                     )
                 )  # fmt: skip
@@ -91,6 +92,21 @@ def practised(found: ArmTuning, clock: Clock, count: int, success: bool) -> list
         kinds += [told.kind for told in clock.episode(found, success=success)]
         found.work(1000)
     return kinds
+
+
+@pytest.mark.parametrize(
+    ("without_help", "moves"), [(0, True), (1, True), (3, False), (5, False)]
+)  # fmt: skip
+def test_corrections_move_a_young_actor_only_if_it_mostly_fails(without_help, moves):
+    found, clock = tuning(minutes=100.0), Clock()
+    before = actor(found)
+    for index in range(5):
+        assert same(actor(found), before), "too few episodes to say"
+        clock.episode(found, labels="p" if index < without_help else "ph")
+        found.work(1000)
+    clock.episode(found, labels="ph")
+    found.work(1000)
+    assert not found.learner.led_by_critics and same(actor(found), before) != moves
 
 
 def test_an_actor_that_gets_worse_is_taken_back_to_the_best():

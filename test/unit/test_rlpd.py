@@ -218,7 +218,7 @@ def test_what_was_done_holds_the_actor_until_that_fades():
 
 
 def test_while_the_critics_are_young_only_corrections_move_the_actor():
-    def moved(label: str, demonstrated: bool = False, **changes) -> float:
+    def moved(label: str, demonstrated: bool = False, heeds: bool = True, **changes) -> float:
         """Where the actor ends that has only seen 0.5 done, by somebody; the critics are too young."""
         found = learner(
             critic_warmup=1000, learning_rate=3e-3, actor_average=1.0, policy_delay=1, **changes
@@ -226,13 +226,12 @@ def test_while_the_critics_are_young_only_corrections_move_the_actor():
         if demonstrated:
             found.show(rows(40, action=0.5))
         add(found, rows(40, action=0.5), label)
-        found.begin(60)
-        found.work(1000)
+        found.update(60, heeds)
         assert not found.led_by_critics
         return float(found.acting.mean(torch.zeros(1, 3), torch.zeros(1, 2)).detach().mean())
 
     assert moved("human") == pytest.approx(0.5, abs=0.1)
-    assert moved("human", imitation_coef=0.0) == 0.0
+    assert moved("human", imitation_coef=0.0) == moved("human", heeds=False) == 0.0
     assert moved("policy") == moved("policy", demonstrated=True) == 0.0
 
 
@@ -242,8 +241,7 @@ def test_a_correction_leaves_what_nobody_corrected_as_it_was():
         found = learner(critic_warmup=1000, learning_rate=3e-3, actor_average=1.0, policy_delay=1, **changes)
         add(found, rows(20, obs=0.0, action=0.5), "human")
         add(found, rows(400, obs=1.0, action=0.0), "policy")
-        found.begin(60)
-        found.work(1000)
+        found.update(60, heeds=True)
         seen = torch.stack((torch.zeros(3), torch.ones(3)))
         return found.acting.mean(seen, torch.zeros(2, 2)).detach().mean(-1).tolist()
 

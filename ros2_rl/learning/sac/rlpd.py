@@ -112,7 +112,7 @@ class RlpdLearner:
         self.shown = Replay(fields, identity, cfg.replay_capacity)
         """Demonstrations and corrections."""
         self.updates = self.dropped_updates = 0
-        self._credit, self._steps, self._left = 0.0, 0, 0
+        self._credit, self._steps, self._left, self._heeds = 0.0, 0, 0, False
         self._before = self.sac.state()
 
     # ---------------------------------------------------------------- data
@@ -160,15 +160,19 @@ class RlpdLearner:
         self.sac.set_actor({name: p.detach() for name, p in self._actor.named_parameters()})
         return error
 
-    def update(self, new: int) -> RlpdStats:
-        """The gradient steps that so many new transitions are worth, all at once."""
-        self.begin(new)
+    def update(self, new: int, heeds: bool = False) -> RlpdStats:
+        """The gradient steps that so many new transitions are worth, all at once; as :meth:`begin`."""
+        self.begin(new, heeds)
         while (stats := self.work(1_000_000)) is None:
             pass
         return stats
 
-    def begin(self, new: int) -> None:
-        """Begin an update for so many new transitions; :meth:`work` makes its gradient steps."""
+    def begin(self, new: int, heeds: bool = False) -> None:
+        """Begin an update for so many new transitions; :meth:`work` makes its gradient steps.
+
+        ``heeds``: while the critics are young, the actor learns from corrections, if there are any.
+        """
+        self._heeds = heeds and bool(self.cfg.imitation_coef and self.online.counts()["human"])
         self._credit += self.cfg.utd * new
         steps, self._credit = int(self._credit), self._credit % 1.0
         self._steps = self._left = steps if len(self.online) >= self.cfg.start_steps else 0
@@ -196,14 +200,13 @@ class RlpdLearner:
     def _step(self) -> None:
         """Of the critics and, once they are old enough, of the actor.
 
-        Until then a correction teaches the actor at once (DAgger, Ross et al. 2011, arXiv 1011.0686); a clone
-        that nobody corrects is left as it is.
+        Until then the actor is left as it is, or learns from corrections alone (DAgger, Ross et al. 2011,
+        arXiv 1011.0686).
         """
         cfg, batch = self.cfg, self._batch()
         old = self.sac.steps >= cfg.critic_warmup
         self.sac.step(batch, old)
-        corrected = cfg.imitation_coef and self.online.counts()["human"]
-        if corrected and not old and self.sac.steps % cfg.policy_delay == 0:
+        if self._heeds and not old and self.sac.steps % cfg.policy_delay == 0:
             self.sac.imitate(batch)
 
     @property

@@ -18,6 +18,11 @@ class RlpdConfig(SacConfig):
     clone_steps: int = Field(
         0, ge=0, le=100_000, description="gradient steps in which the actor imitates the demonstrations first"
     )
+    heed_below: float = Field(
+        0.0, ge=0, le=1,
+        description="while the critics are young, corrections move the actor if it does less than this share "
+        "of episodes without help",
+    )  # fmt: skip
     imitation_coef: float = Field(
         1.0, ge=0, le=100, description="weight of imitating demonstrations and corrections at the start"
     )
