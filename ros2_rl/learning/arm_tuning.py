@@ -13,8 +13,9 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.learning.agent import probe_observations
 from ros2_rl.learning.checkpoint import CheckpointStore
 from ros2_rl.learning.sac.replay import LABELS, Replay
-from ros2_rl.learning.sac.rlpd import RlpdLearner, RlpdStats, widths
+from ros2_rl.learning.sac.rlpd import RlpdLearner, widths
 from ros2_rl.learning.sac.rlpd_config import RlpdConfig
+from ros2_rl.learning.sac.stats import RlpdStats
 from ros2_rl.manipulation.arm_base import ArmBase
 from ros2_rl.manipulation.arm_policy import ArmPolicy, identity_of, phrase
 from ros2_rl.manipulation.demos import load_demos

@@ -4,11 +4,25 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass
-class UpdateStats:
-    """What one update did; averages over its gradient steps where nothing else is said."""
+class Stats:
+    """What is said of an update of any learner."""
 
     update: int = 0
     """Number of the update, from 1."""
+    dropped_updates: int = 0
+    """Updates that were dropped since the start."""
+    reason: str = ""
+    """Why this update was dropped; empty when it was made."""
+
+    def scalars(self) -> dict[str, float]:
+        """Everything but the text, for a logger."""
+        return {key: value for key, value in asdict(self).items() if key != "reason"}
+
+
+@dataclass
+class UpdateStats(Stats):
+    """What an update on-policy did; averages over its gradient steps where nothing else is said."""
+
     used: int = 0
     """Control steps in the policy gradient."""
     overridden: int = 0
@@ -46,11 +60,3 @@ class UpdateStats:
     """Mean of |a_t - a_(t-1)| in the window, raw action, noise included."""
     reward: float = 0.0
     """Mean reward of a used step, unscaled."""
-    dropped_updates: int = 0
-    """Updates that were dropped since the start."""
-    reason: str = ""
-    """Why this update was dropped; empty when it was made."""
-
-    def scalars(self) -> dict[str, float]:
-        """Everything but the text, for a logger."""
-        return {key: value for key, value in asdict(self).items() if key != "reason"}

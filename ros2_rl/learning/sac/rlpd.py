@@ -8,7 +8,6 @@ have followed has a value.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from ros2_rl.errors import ConfigError
 from ros2_rl.learning.sac.networks import SearchingActor
 from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
 from ros2_rl.learning.sac.rlpd_config import RlpdConfig
+from ros2_rl.learning.sac.stats import RlpdStats
 from ros2_rl.learning.sac.update import SoftActorCritic
 from ros2_rl.policy.mlp import Layer
 
@@ -52,33 +52,6 @@ def widths(inputs: int, outputs: int, based: bool = False) -> dict[str, int]:
 def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
     """By name."""
     return {name: tensor.shape for name, tensor in tensors.items()}
-
-
-@dataclass
-class RlpdStats:
-    """What one update did; averages over its gradient steps where nothing else is said."""
-
-    update: int = 0
-    online: int = 0
-    """Transitions that were experienced and kept."""
-    shown: int = 0
-    """Demonstrations and corrections that are kept."""
-    gradient_steps: int = 0
-    value: float = 0.0
-    value_loss: float = 0.0
-    surrogate_loss: float = 0.0
-    entropy: float = 0.0
-    """Of the actions, nat."""
-    temperature: float = 0.0
-    std: float = 0.0
-    """Mean standard deviation of the noise before the tangent."""
-    dropped_updates: int = 0
-    reason: str = ""
-    """Why this update was dropped; empty when it was made."""
-
-    def scalars(self) -> dict[str, float]:
-        """Everything but the text, for a logger."""
-        return {key: value for key, value in asdict(self).items() if key != "reason"}
 
 
 class RlpdLearner:

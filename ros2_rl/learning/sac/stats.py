@@ -1,13 +1,14 @@
-"""Figures of one update of the off-policy learner, under the field's names."""
+"""Figures of one update of the off-policy learners, under the field's names."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from ros2_rl.learning.stats import Stats
 
 
 @dataclass
-class OffPolicyStats:
-    """What one update did; averages over its gradient steps where nothing else is said."""
+class OffPolicyStats(Stats):
+    """What an update for legs did; averages over its gradient steps where nothing else is said."""
 
-    update: int = 0
     used: int = 0
     """New transitions."""
     human: int = 0
@@ -41,10 +42,22 @@ class OffPolicyStats:
     """Mean reward of a new transition, unscaled."""
     actor_held: float = 0.0
     """1 while the actor does not learn: warm-up, or the value guard."""
-    dropped_updates: int = 0
-    reason: str = ""
-    """Why this update was dropped; empty when it was made."""
 
-    def scalars(self) -> dict[str, float]:
-        """Everything but the text, for a logger."""
-        return {key: value for key, value in asdict(self).items() if key != "reason"}
+
+@dataclass
+class RlpdStats(Stats):
+    """What an update for an arm did; averages over its gradient steps where nothing else is said."""
+
+    online: int = 0
+    """Transitions that were experienced and kept."""
+    shown: int = 0
+    """Demonstrations and corrections that are kept."""
+    gradient_steps: int = 0
+    value: float = 0.0
+    value_loss: float = 0.0
+    surrogate_loss: float = 0.0
+    entropy: float = 0.0
+    """Of the actions, nat."""
+    temperature: float = 0.0
+    std: float = 0.0
+    """Mean standard deviation of the noise before the tangent."""
