@@ -10,6 +10,7 @@ import time
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -26,6 +27,7 @@ from ros2_rl.nodes.sole_writer import SoleWriter
 from ros2_rl.realtime import collect, quiet_collector
 
 _WATCH_S = 0.01
+_FAREWELL_S = 0.5
 _LEVELS = {Stance.FOLLOWING: DiagnosticStatus.OK, Stance.HOLDING: DiagnosticStatus.OK}
 _PARAMETERS: tuple[Row, ...] = (
     ("joints", [""], "the arm's joints in the order of forward_position_controller"),
@@ -59,8 +61,9 @@ class ArmDriver(Node):
         quiet_collector()
 
     def close(self) -> None:
-        """The arm stays where it is."""
+        """The arm stays where it is, and its controller has heard so."""
         self._send(self._gate.stop("shutting down"))
+        self._commands.wait_for_all_acked(Duration(seconds=_FAREWELL_S))
 
     def _connect(self) -> None:
         self._commands = self.create_publisher(Float64MultiArray, self._value("command_topic"), reliable(1))
