@@ -81,7 +81,7 @@ def arm(rig: NodeRig) -> Controller:
     controller = Controller(rig)
     rig.wait_for_readers("joint_state_broadcaster/joint_states", "joint_commands")
     rig.wait_for_writers("forward_position_controller/commands", "joint_states")
-    # The first hold is said once: the driver must have found who is to hear it, which is the later of the two.
+    # The first hold is said once, so the driver must have found who is to hear it.
     rig.wait(lambda: int(rig.diagnostics[2].get("listeners", 0)) > 0, "that the driver sees its controller")
     return controller
 
