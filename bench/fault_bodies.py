@@ -81,13 +81,14 @@ def _sensor(make: Callable[[np.random.Generator], Spoil]) -> Act:
     return begin
 
 
+def _but(state: RobotState, **parts: Any) -> RobotState:
+    """The state with other parts, by name."""
+    return replace(state, **parts)
+
+
 def _replaced(**changes: Callable[[np.ndarray], np.ndarray]) -> Act:
     def make(rng: np.random.Generator) -> Spoil:
-        def spoil(s: RobotState) -> RobotState:
-            changed: dict[str, Any] = {name: change(getattr(s, name)) for name, change in changes.items()}
-            return replace(s, **changed)
-
-        return spoil
+        return lambda s: _but(s, **{name: change(getattr(s, name)) for name, change in changes.items()})
 
     return _sensor(make)
 
@@ -95,12 +96,7 @@ def _replaced(**changes: Callable[[np.ndarray], np.ndarray]) -> Act:
 def _frozen(*names: str) -> Act:
     def make(rng: np.random.Generator) -> Spoil:
         held: dict[str, np.ndarray] = {}
-
-        def spoil(s: RobotState) -> RobotState:
-            changed: dict[str, Any] = {n: held.setdefault(n, getattr(s, n).copy()) for n in names}
-            return replace(s, **changed)
-
-        return spoil
+        return lambda s: _but(s, **{n: held.setdefault(n, getattr(s, n).copy()) for n in names})
 
     return _sensor(make)
 

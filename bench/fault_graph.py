@@ -237,7 +237,7 @@ class Graph:
             )  # fmt: skip
 
     def signal(self, name: str, number: int) -> None:
-        if self.processes[name].poll() is None:
+        if not self.ended(name):
             self.processes[name].send_signal(number)
 
     def ended(self, name: str) -> bool:

@@ -94,9 +94,7 @@ def practised(found: ArmTuning, clock: Clock, count: int, success: bool) -> list
     return kinds
 
 
-@pytest.mark.parametrize(
-    ("without_help", "moves"), [(0, True), (1, True), (3, False), (5, False)]
-)  # fmt: skip
+@pytest.mark.parametrize(("without_help", "moves"), [(0, True), (1, True), (3, False), (5, False)])
 def test_corrections_move_a_young_actor_only_if_it_mostly_fails(without_help, moves):
     found, clock = tuning(minutes=100.0), Clock()
     before = actor(found)

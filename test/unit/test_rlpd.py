@@ -220,9 +220,7 @@ def test_what_was_done_holds_the_actor_until_that_fades():
 def test_while_the_critics_are_young_only_corrections_move_the_actor():
     def moved(label: str, demonstrated: bool = False, heeds: bool = True, **changes) -> float:
         """Where the actor ends that has only seen 0.5 done, by somebody; the critics are too young."""
-        found = learner(
-            critic_warmup=1000, learning_rate=3e-3, actor_average=1.0, policy_delay=1, **changes
-        )  # fmt: skip
+        found = learner(critic_warmup=1000, learning_rate=3e-3, actor_average=1.0, policy_delay=1, **changes)
         if demonstrated:
             found.show(rows(40, action=0.5))
         add(found, rows(40, action=0.5), label)

@@ -101,12 +101,8 @@ class SoftActorCritic(Generic[Actor]):
         Where nobody showed anything it stays near what was done: few corrections say little of all the rest.
         """
         mean = self.actor.mean(batch["critic_obs"][:, : self._obs], batch["base"])
-        away = (mean - batch["change"].clamp(-1.0, 1.0)).square().mean(-1)
-        loss = (batch["imitate"] * away).mean() + self.stay * self._off(batch, mean)
-        self.actor_optimizer.zero_grad()
-        loss.backward()
-        self.actor_optimizer.step()
-        _follow(self.acting, self.actor, self.cfg.actor_average)
+        off = self._off(batch, mean)
+        self._move_actor((batch["imitate"] * off.mean(-1)).mean() + self.stay * off.mean())
 
     def values(self, critic_obs: torch.Tensor, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         """Mean value of the ensemble, (N,)."""
@@ -149,29 +145,34 @@ class SoftActorCritic(Generic[Actor]):
         values = self.critics(torch.cat((critic_obs, base, change), -1)).mean(0)
         loss = (self.temperature * log_prob - values).mean() + self.actor.penalty(mean)
         if self.cfg.stay_coef:
-            loss = loss + self.stay * self._off(batch, mean)
+            loss = loss + self.stay * self._off(batch, mean).mean()
         if self.cfg.smooth_coef:
             loss = loss + self.cfg.smooth_coef * self._jitter(batch, mean)
         if "imitate" in batch:
             loss = loss + self._away(batch, mean)
-        self.actor_optimizer.zero_grad()
-        loss.backward()
-        self.actor_optimizer.step()
+        self._move_actor(loss)
         self.critics.requires_grad_(True)
-        self.actor.bound_noise(*self.cfg.log_std_bounds)
         self._step_temperature(float(log_prob.detach().mean()))
-        _follow(self.acting, self.actor, self.cfg.actor_average)
         self.sums.actor_steps += 1
         self.sums.actor_loss += float(loss.detach())
         self.sums.entropy -= float(log_prob.detach().mean())
 
+    def _move_actor(self, loss: torch.Tensor) -> None:
+        self.actor_optimizer.zero_grad()
+        loss.backward()
+        self.actor_optimizer.step()
+        self.actor.bound_noise(*self.cfg.log_std_bounds)
+        _follow(self.acting, self.actor, self.cfg.actor_average)
+
     def _off(self, batch: Batch, mean: torch.Tensor) -> torch.Tensor:
-        """Squared distance of the actor from what was done (TD3+BC, Fujimoto and Gu 2021, arXiv 2106.06860).
+        """Squared distance of the actor from what was done, (N, J).
+
+        Staying near it is TD3+BC's (Fujimoto and Gu 2021, arXiv 2106.06860).
 
         Of actions that nobody has tried the critics know nothing, and where all agree that there is little
         between them, whatever they imagine decides.
         """
-        return (mean - batch["change"].clamp(-1.0, 1.0)).square().mean()
+        return (mean - batch["change"].clamp(-1.0, 1.0)).square()
 
     def _jitter(self, batch: Batch, mean: torch.Tensor) -> torch.Tensor:
         """Squared difference of the changes in a step and in the next one (Mysore et al. 2021, eq. 2).
@@ -186,9 +187,10 @@ class SoftActorCritic(Generic[Actor]):
         """How far the actor is from what was shown and found better than what it does, weighted."""
         shown = batch["imitate"] > 0.0
         critic_obs, base, change = (batch[name][shown] for name in ("critic_obs", "base", "change"))
-        answer, change = mean[shown], change.clamp(-1.0, 1.0)
-        away = (answer - change).square().mean(-1)
-        better = self.values(critic_obs, base, change) > self.values(critic_obs, base, answer)
+        better = self.values(critic_obs, base, change.clamp(-1.0, 1.0)) > self.values(
+            critic_obs, base, mean[shown]
+        )
+        away = self._off(batch, mean)[shown].mean(-1)
         return (batch["imitate"][shown] * better * away).sum() / len(shown)
 
     def _step_temperature(self, log_prob: float) -> None:
