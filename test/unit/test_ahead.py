@@ -81,6 +81,25 @@ def test_any_stretch_is_summed_as_by_hand(rewards, steps):
         assert found == (pytest.approx(by_hand, abs=1e-5), GAMMA ** len(part), row + len(part))
 
 
+@given(pieces=st.lists(st.integers(1, 5), min_size=1, max_size=8), capacity=st.integers(3, 12))
+def test_what_came_in_pieces_leads_on_as_what_came_at_once(pieces, capacity):
+    total = sum(pieces)
+    whole, parts = replay(capacity), replay(capacity)
+    everything = stretch(0.0, [1.0] * total)
+    whole.add(everything, of("policy", total))
+    done = 0
+    for count in pieces:
+        parts.add({name: rows[done : done + count] for name, rows in everything.items()}, of("policy", count))
+        done += count
+    kept = min(total, capacity)
+    seen = whole.tensors()["obs"][:, 0]
+    for one in (whole, parts):
+        oldest = int(one._rows["obs"][: len(one), 0].argmin())
+        last, _, discount = one._ahead(torch.tensor([oldest]), kept + 3, GAMMA)
+        assert float(one._rows["obs"][last[0], 0]) == float(seen[-1])
+        assert float(discount[0]) == GAMMA**kept
+
+
 def test_a_sample_has_the_first_steps_sight_and_the_last_ones_end():
     kept = replay()
     kept.add(stretch(0.0, [0.0, 0.0, 1.0], terminal=True), of("policy", 3))

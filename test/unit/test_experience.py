@@ -17,7 +17,7 @@ from ros2_rl.robots import JointCommand
 from ros2_rl.tasks import load_task
 
 IDENTITY = {"robot": "go2", "task": "trot", "rate": "50 Hz", "reward": "gait 1", "base policy": "abc"}
-WIDTHS = {"obs": 2, "reward": 0}
+WIDTHS = {"obs": 2, "reward": 0, "terminal": 0}
 
 
 def gather(actors: str, executed=lambda r: r.action, falls: str = "", hold_back: int = 0) -> Transitions:
@@ -116,7 +116,7 @@ def test_other_gains_count_as_the_target_of_the_same_torque():
 
 def rows(first: int, count: int) -> dict[str, np.ndarray]:
     numbers = np.arange(first, first + count, dtype=np.float32)
-    return {"obs": np.stack([numbers, -numbers], 1), "reward": numbers}
+    return {"obs": np.stack([numbers, -numbers], 1), "reward": numbers, "terminal": 0 * numbers}
 
 
 @given(st.lists(st.integers(0, 7), max_size=12), st.integers(1, 9))

@@ -1,7 +1,8 @@
 """Experience that is kept: a ring of transitions, each with a label that says whose step it was.
 
-Nothing here knows what a transition consists of: a replay has named fields of fixed widths, and an identity
-(robot, task, rate, reward, base policy) that a file carries, so that only what fits is ever mixed.
+Of what a transition consists, only ``reward``, ``terminal`` and ``next_...`` are known here: a replay has
+named fields of fixed widths, and an identity (robot, task, rate, reward, base policy) that a file carries, so
+that only what fits is ever mixed.
 """
 
 import json
@@ -32,6 +33,8 @@ class Replay:
         """``widths``: numbers of each field; 0 for a single number without an axis of its own."""
         self.widths, self.identity, self.capacity = dict(widths), dict(identity), capacity
         self._rows: Batch = {}
+        self._goes_on = torch.zeros(0, dtype=torch.bool)
+        """Whether a row's successor is the one after it, (rows,)."""
         self._size = self._next = 0
         self._reserve(min(_FIRST_ROWS, capacity))
 
@@ -97,21 +100,14 @@ class Replay:
     def _ahead(
         self, drawn: torch.Tensor, steps: int, gamma: float
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The rows to which so many steps lead, what is earned on the way, and its discount, (N,) each.
-
-        A row's successor is the one after it, if that begins as the row ends and is of the same label.
-        """
-        rows, last = self._rows, drawn
-        reward, discount = rows["reward"][drawn], torch.full((len(drawn),), gamma)
+        """The rows to which so many steps lead, what is earned on the way, and its discount, (N,) each."""
+        last = drawn
+        reward, discount = self._rows["reward"][drawn], torch.full((len(drawn),), gamma)
         going = torch.ones(len(drawn), dtype=torch.bool)
         for _ in range(steps - 1):
             then = (last + 1) % self._size
-            going = going & (rows["terminal"][last] == 0.0) & (rows[_LABEL][then] == rows[_LABEL][last])
-            for name in self.widths:
-                if name.startswith(_NEXT):
-                    follows = rows[name][last] == rows[name.removeprefix(_NEXT)][then]
-                    going = going & follows.reshape(len(drawn), -1).all(-1)
-            reward = reward + torch.where(going, discount * rows["reward"][then], 0.0)
+            going = going & self._goes_on[last]
+            reward = reward + torch.where(going, discount * self._rows["reward"][then], 0.0)
             discount = torch.where(going, discount * gamma, discount)
             last = torch.where(going, then, last)
         return last, reward, discount
@@ -176,8 +172,24 @@ class Replay:
         index = (self._next + torch.arange(keep)) % self.capacity
         for name, rows in self._rows.items():
             rows[index] = new[name][count - keep :]
+        self._link(index)
         self._next = (self._next + keep) % self.capacity
         self._size = min(self._size + keep, self.capacity)
+
+    def _link(self, index: torch.Tensor) -> None:
+        """Say which of the rows before new ones (N,) these continue; the newest has no successor yet.
+
+        A row continues the one before it if it begins as that ends and is of the same label.
+        """
+        rows, then = self._rows, index if self._size else index[1:]
+        last = (then - 1) % self.capacity
+        going = (rows["terminal"][last] == 0.0) & (rows[_LABEL][then] == rows[_LABEL][last])
+        for name in self.widths:
+            if name.startswith(_NEXT):
+                follows = rows[name][last] == rows[name.removeprefix(_NEXT)][then]
+                going = going & (follows if follows.ndim == 1 else follows.all(-1))
+        self._goes_on[last] = going
+        self._goes_on[index[-1:]] = False
 
     def _reserve(self, count: int) -> None:
         """Room for ``count`` transitions; it doubles, so that a short run takes little memory."""
@@ -190,6 +202,9 @@ class Replay:
             if have:
                 new[:have] = self._rows[name]
             self._rows[name] = new
+        goes_on = torch.zeros(rows, dtype=torch.bool)
+        goes_on[:have] = self._goes_on
+        self._goes_on = goes_on
 
 
 def differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
