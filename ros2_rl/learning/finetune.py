@@ -21,6 +21,7 @@ from ros2_rl.learning.sac.executed import ExecutedActions
 from ros2_rl.learning.sac.experience import Experience, Transitions
 from ros2_rl.learning.sac.identity import identity_of
 from ros2_rl.learning.sac.learner import OffPolicyLearner
+from ros2_rl.learning.sac.relabel import OtherCommands, can_relabel
 from ros2_rl.learning.sac.stats import OffPolicyStats
 from ros2_rl.learning.session import Session
 from ros2_rl.learning.session_config import SessionConfig
@@ -88,7 +89,9 @@ class FineTuning:
                 self.policy.contract, robot, gain_set(self.policy.contract, robot)
             )
             held = round(cfg.judged_s / task.step_dt)
-            self.rollout = Experience(self._executed.of, cfg.fall_blame_steps, held)
+            relabels = cfg.relabelled_share > 0.0 and can_relabel(task, self.policy.contract)
+            others = OtherCommands(task, robot, self.policy.contract, seed) if relabels else None
+            self.rollout = Experience(self._executed.of, cfg.fall_blame_steps, held, others)
         else:
             self._fit = None if critic_path else CriticFit(inputs, cfg)
             self.learner = make_learner(self.policy, critic_path or blank_layers(inputs), cfg)

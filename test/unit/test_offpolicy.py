@@ -158,8 +158,35 @@ def test_a_batch_is_half_from_earlier_sessions(tmp_path):
     agent.earlier.load(tmp_path / "replay.safetensors")
     agent.update(window(agent, seed=5))
     old = {tuple(row.tolist()) for row in agent.earlier.tensors()["critic_obs"]}
-    batch = agent._batch()["critic_obs"]
+    batch = agent._batch(agent._sources())["critic_obs"]
     assert sum(tuple(row.tolist()) in old for row in batch) == 16 and len(batch) == 32
+
+
+def test_a_batch_is_half_under_other_commands_and_earlier_sessions_come_first(tmp_path):
+    agent = learner(relabelled_share=0.5)
+    own, relabelled, earlier = (window(agent, seed=i) for i in (5, 6, 7))
+    agent.update(replace(own, relabelled=relabelled))
+    assert len(agent.replay) == len(agent.relabelled) == 100
+    assert [count for _, count in agent._sources()] == [16, 16]
+    agent._take_in(agent.earlier, earlier)
+    sources = agent._sources()
+    assert [replay for replay, _ in sources] == [agent.replay, agent.earlier, agent.relabelled]
+    assert [count for _, count in sources] == [8, 16, 8]
+    others = {tuple(row.tolist()) for row in agent.relabelled.tensors()["critic_obs"]}
+    batch = agent._batch(sources)["critic_obs"]
+    assert sum(tuple(row.tolist()) in others for row in batch) == 8 and len(batch) == 32
+    CheckpointStore(tmp_path).save(agent)
+    copy = learner(relabelled_share=0.5)
+    CheckpointStore(tmp_path).load_latest(copy)
+    assert torch.equal(copy.relabelled.tensors()["change"], agent.relabelled.tensors()["change"])
+
+
+def test_a_window_in_which_nobody_acted_teaches_nothing_new_and_hurts_nobody():
+    agent, nobody = learner(), Experience(lambda r: r.action, hold_back=0).drain()
+    assert agent.update(nobody).gradient_steps == 0
+    agent.update(window(agent))
+    stats = agent.update(nobody)
+    assert not stats.reason and stats.replay == 100 and stats.used == 0
 
 
 def test_a_resumed_learner_goes_on_as_if_nothing_had_happened(tmp_path):

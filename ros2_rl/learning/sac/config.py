@@ -125,6 +125,9 @@ class OffPolicyConfig(SacConfig, LearnerSettings):
     earlier_share: float = Field(
         0.5, ge=0, le=0.95, description="share of a batch from earlier sessions, where there are any"
     )
+    relabelled_share: float = Field(
+        0.0, ge=0, le=0.9, description="share of the rest that is this session's steps under other commands"
+    )
     learn_from: tuple[Source, ...] = Field(
         ("policy", "human"), min_length=1, description="whose steps the critics learn from"
     )

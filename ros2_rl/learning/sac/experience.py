@@ -5,11 +5,12 @@ recovery had to take over: the rest of that episode earns nothing. A person who 
 policy's step is bootstrapped as at a time limit, so that being overridden is never a cost to be avoided.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ros2_rl.learning.sac.relabel import Relabel, Step
 from ros2_rl.learning.sac.replay import LABELS
 from ros2_rl.policy.step import StepRecord
 
@@ -49,19 +50,11 @@ class Transitions:
     labels: np.ndarray
     """Index of LABELS, (T,), uint8."""
     counts: Counts
+    relabelled: "Transitions | None" = None
+    """The same steps under other commands, as far as that was asked for and can be."""
 
     def __len__(self) -> int:
         return len(self.steps)
-
-
-@dataclass(slots=True)
-class _Step:
-    record: StepRecord
-    after: StepRecord
-    action: np.ndarray
-    reward: float
-    label: str
-    terminal: bool = False
 
 
 @dataclass
@@ -74,9 +67,10 @@ class Experience:
     executed: Lookup
     fall_blame_steps: int = 50
     hold_back: int = 50
+    relabel: Relabel | None = None
     counts: Counts = field(default_factory=Counts)
-    _settled: list[_Step] = field(default_factory=list)
-    _held: _Step | None = None
+    _settled: list[Step] = field(default_factory=list)
+    _held: Step | None = None
 
     def __len__(self) -> int:
         """Settled steps that were not drained."""
@@ -98,7 +92,7 @@ class Experience:
         if action is None or not _finite(record, after, action, reward):
             self.counts.unusable += 1
             return
-        self._held = _Step(record, after, action, reward, actor, fell)
+        self._held = Step(record, after, action, reward, actor, fell)
         if fell:
             self._settle(record, actor)
 
@@ -114,7 +108,8 @@ class Experience:
         count = max(len(self._settled) - self.hold_back, 0)
         taken, self._settled = self._settled[:count], self._settled[count:]
         counts, self.counts = self.counts, Counts()
-        return _transitions(taken, counts)
+        relabelled = self.relabel(taken) if self.relabel else []
+        return _transitions(taken, counts, _transitions(relabelled, Counts()) if relabelled else None)
 
     def _settle(self, record: StepRecord, actor: str) -> None:
         held, self._held = self._held, None
@@ -139,9 +134,9 @@ def _finite(record: StepRecord, after: StepRecord, action: np.ndarray, reward: f
     )
 
 
-def _transitions(taken: list[_Step], counts: Counts) -> Transitions:
+def _transitions(taken: Sequence[Step], counts: Counts, relabelled: Transitions | None = None) -> Transitions:
     def stack(rows: list) -> np.ndarray:
-        return np.array(rows, dtype=np.float32).reshape(len(taken), -1)
+        return np.array(rows, dtype=np.float32).reshape(len(taken), -1 if taken else 0)
 
     return Transitions(
         steps=np.array([s.record.step for s in taken], dtype=int),
@@ -154,4 +149,5 @@ def _transitions(taken: list[_Step], counts: Counts) -> Transitions:
         terminal=np.array([s.terminal for s in taken], dtype=np.float32),
         labels=np.array([LABELS.index(s.label) for s in taken], dtype=np.uint8),
         counts=counts,
+        relabelled=relabelled,
     )

@@ -77,6 +77,8 @@ class OffPolicyLearner:
         self.replay = Replay(widths, identity, cfg.replay_capacity)
         self.earlier = Replay(widths, identity, cfg.replay_capacity)
         """What earlier sessions experienced."""
+        self.relabelled = Replay(widths, identity, cfg.replay_capacity)
+        """This session's steps under other commands."""
         self.guard = ValueGuard(cfg.gamma, cfg.value_bias_limit)
         self.effort = Effort(cfg.utd, cfg.utd_min, cfg.real_time_share, contract.step_dt, clock is not None)
         self.updates = self.dropped_updates = 0
@@ -97,22 +99,27 @@ class OffPolicyLearner:
         self.updates += 1
         stats = OffPolicyStats(update=self.updates, used=len(new), cut=new.counts.cut)
         stats.human, stats.overridden = new.counts.human, new.counts.recovery
-        fields = self._take_in(new)
-        learns = len(self.replay) >= self.cfg.start_steps and self._has_sources()
+        fields = self._take_in(self.replay, new)
+        if new.relabelled is not None:
+            self._take_in(self.relabelled, new.relabelled)
+        learns = len(self.replay) >= self.cfg.start_steps and self._has_sources(self.replay)
         if learns and self._mean_reward is None:
             self._mean_reward = float(self.replay.tensors()["reward"].mean())
         if learns:
-            self._watch_values(new, fields)
+            if fields:
+                self._watch_values(new, fields)
             # An evaluation brings many steps at once; what a window may take is as long as any other.
             self._learn(min(len(new), self.cfg.window_steps), stats)
         return self._describe(new, stats)
 
-    def _has_sources(self) -> bool:
-        counts = self.replay.counts()
+    def _has_sources(self, replay: Replay) -> bool:
+        counts = replay.counts()
         return any(counts[source] for source in self.cfg.learn_from)
 
-    def _take_in(self, new: Transitions) -> dict[str, np.ndarray]:
-        """The window as fields of the replay, in which it then is."""
+    def _take_in(self, replay: Replay, new: Transitions) -> dict[str, np.ndarray]:
+        """The window as fields of a replay, in which it then is; nothing where nobody acted."""
+        if not len(new):
+            return {}
         base, next_base = self._base(new.obs), self._base(new.next_obs)
         reach = np.where(self.reach > 0.0, self.reach, np.inf)
         fields = {
@@ -125,7 +132,7 @@ class OffPolicyLearner:
             "terminal": new.terminal,
         }
         sound = np.abs(fields["reward"]) < _LARGEST_REWARD  # false for what is not a number, too
-        self.replay.add({name: array[sound] for name, array in fields.items()}, new.labels[sound])
+        replay.add({name: array[sound] for name, array in fields.items()}, new.labels[sound])
         return fields
 
     @torch.no_grad()
@@ -158,12 +165,12 @@ class OffPolicyLearner:
         begin = self._clock() if self._clock else 0.0
         steps = self.effort.steps(control_steps)
         self.sac.sums.clear()
-        held = self.guard.tripped
+        held, sources = self.guard.tripped, self._sources()
         self._open_bound()
         for _ in range(steps):
             if self.hurried:
                 break
-            self.sac.step(self._batch(), not held and self.sac.steps >= self.cfg.critic_warmup)
+            self.sac.step(self._batch(sources), not held and self.sac.steps >= self.cfg.critic_warmup)
         if self._clock:
             self.effort.took(steps, self._clock() - begin)
         stats.gradient_steps = steps
@@ -182,15 +189,23 @@ class OffPolicyLearner:
             if isinstance(actor, ResidualActor):
                 actor.share = share if cfg.bound_opens_steps else 1.0
 
-    def _batch(self) -> Batch:
-        """Transitions of this session and of earlier ones, centred by the mean reward of the start."""
+    def _sources(self) -> list[tuple[Replay, int]]:
+        """How many transitions of a batch come from where: this session, earlier ones, other commands."""
+        cfg, left, found = self.cfg, self.cfg.batch, []
+        for replay, share in ((self.earlier, cfg.earlier_share), (self.relabelled, cfg.relabelled_share)):
+            if count := round(left * share) if self._has_sources(replay) else 0:
+                found.append((replay, count))
+                left -= count
+        return [(self.replay, left), *found]
+
+    def _batch(self, sources: list[tuple[Replay, int]]) -> Batch:
+        """So many transitions of each replay, centred by the mean reward of the start."""
         cfg = self.cfg
-        old = round(cfg.batch * cfg.earlier_share) if len(self.earlier) else 0
-        ahead = cfg.n_step, cfg.gamma
-        batch = self.replay.sample(cfg.batch - old, self.generator, cfg.learn_from, *ahead)
-        if old:
-            more = self.earlier.sample(old, self.generator, cfg.learn_from, *ahead)
-            batch = {name: torch.cat((batch[name], more[name])) for name in batch}
+        batches = [
+            replay.sample(count, self.generator, cfg.learn_from, cfg.n_step, cfg.gamma)
+            for replay, count in sources
+        ]
+        batch = {name: torch.cat([part[name] for part in batches]) for name in batches[0]}
         times = (1.0 - batch["discount"]) / (1.0 - cfg.gamma)  # that the mean is in a discounted sum
         batch["reward"] = batch["reward"] - times * (self._mean_reward or 0.0)
         return batch
@@ -262,6 +277,7 @@ class OffPolicyLearner:
             "mean_reward": self._mean_reward,
             "replay": self.replay.tensors(),
             "earlier": self.earlier.tensors(),
+            "relabelled": self.relabelled.tensors(),
             "guard": self.guard.rows(),
             **self.sac.state(),
         }
@@ -281,4 +297,5 @@ class OffPolicyLearner:
         self._mean_reward = state["mean_reward"]
         self.replay.restore(state["replay"])
         self.earlier.restore(state["earlier"])
+        self.relabelled.restore(state["relabelled"])
         self.guard.restore(state["guard"])
