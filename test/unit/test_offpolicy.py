@@ -130,8 +130,8 @@ def test_the_bound_opens_with_the_gradient_steps_and_not_before():
 def test_rewards_are_relative_to_the_pre_trained_values(tmp_path):
     agent, new = learner(tmp_path), window(learner())
     new.terminal[3] = 1.0
-    value = agent._potential(torch.from_numpy(new.critic_obs))[:, 0].numpy()
-    then = agent._potential(torch.from_numpy(new.next_critic_obs))[:, 0].numpy()
+    value = agent.fields.potential(torch.from_numpy(new.critic_obs))[:, 0].numpy()
+    then = agent.fields.potential(torch.from_numpy(new.next_critic_obs))[:, 0].numpy()
     agent.update(new)
     after = np.where(new.terminal > 0.5, -np.minimum(value, 2.0), 0.99 * then - value)
     wanted = 10.0 * (new.rewards + after)

@@ -1,8 +1,6 @@
 """The off-policy learner: replay, soft actor-critic, and how the actor leaves as an adapter.
 
-Rewards are taken relative to the values of the pre-trained critic (potential-based shaping, Ng et al. 1999):
-r' = scale * (r + gamma_V V(s') - V(s)) - mean. The pre-trained critic knows what falling costs and what a
-good stride is worth; what is left to learn is how this robot differs, which a short horizon sees.
+Rewards are relative to pre-trained values (``fields.py``) and centred by their mean in the first steps.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +16,7 @@ from ros2_rl.learning.sac.adapters import build_actor, to_adapter
 from ros2_rl.learning.sac.config import OffPolicyConfig
 from ros2_rl.learning.sac.effort import Effort
 from ros2_rl.learning.sac.experience import Transitions
+from ros2_rl.learning.sac.fields import Fields, sound
 from ros2_rl.learning.sac.networks import ResidualActor
 from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
 from ros2_rl.learning.sac.stats import OffPolicyStats
@@ -27,8 +26,6 @@ from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.onnx_policy import OnnxPolicy, activation, linear_layers
 
 _SNAPSHOTS = 64
-_LARGEST_REWARD = 1e6
-"""Scaled; no task pays so much, and one such number would spoil every batch that it is in."""
 _SAME = (
     "change", "bound_deg", "actor_hidden", "rank", "alpha", "critics", "critic_hidden", "shaping",
     "reward_scale",
@@ -67,7 +64,8 @@ class OffPolicyLearner:
         self._deg = np.degrees(np.abs(np.asarray(contract.action_scale)))
         self.base = Mlp(linear_layers(policy.model), activation(policy.model)).requires_grad_(False)
         actor, self.reach = build_actor(policy, cfg)
-        self._potential = load_critic(critic).requires_grad_(False) if critic and cfg.shaping else None
+        potential = load_critic(critic).requires_grad_(False) if critic and cfg.shaping else None
+        self.fields = Fields(self.base, potential, self.reach, cfg)
         self.sac = SoftActorCritic(actor, (policy.input_width, critic_width), cfg, self.generator)
         joints = contract.num_joints
         widths = {
@@ -120,37 +118,10 @@ class OffPolicyLearner:
         """The window as fields of a replay, in which it then is; nothing where nobody acted."""
         if not len(new):
             return {}
-        base, next_base = self._base(new.obs), self._base(new.next_obs)
-        reach = np.where(self.reach > 0.0, self.reach, np.inf)
-        fields = {
-            "critic_obs": new.critic_obs,
-            "next_critic_obs": new.next_critic_obs,
-            "base": base,
-            "next_base": next_base,
-            "change": ((new.actions - base) / reach).astype(np.float32),
-            "reward": self._shaped(new),
-            "terminal": new.terminal,
-        }
-        sound = np.abs(fields["reward"]) < _LARGEST_REWARD  # false for what is not a number, too
-        replay.add({name: array[sound] for name, array in fields.items()}, new.labels[sound])
+        fields = self.fields(new)
+        kept = sound(fields)
+        replay.add({name: array[kept] for name, array in fields.items()}, new.labels[kept])
         return fields
-
-    @torch.no_grad()
-    def _base(self, obs: np.ndarray) -> np.ndarray:
-        joints = self.policy.contract.num_joints
-        return self.base(torch.from_numpy(obs)).numpy() if len(obs) else np.zeros((0, joints), np.float32)
-
-    @torch.no_grad()
-    def _shaped(self, new: Transitions) -> np.ndarray:
-        """Scaled rewards, relative to the pre-trained values where these are known, (T,)."""
-        rewards = new.rewards
-        if self._potential is not None and len(new):
-            now, then = (self._potential(torch.from_numpy(x))[:, 0].numpy()
-                         for x in (new.critic_obs, new.next_critic_obs))  # fmt: skip
-            ends = -np.minimum(now, self.cfg.end_cost)  # all of it would be an outlier that swamps the rest
-            goes_on = self.cfg.shaping_gamma * then - now
-            rewards = rewards + np.where(new.terminal > 0.5, ends, goes_on)
-        return self.cfg.reward_scale * rewards.astype(np.float64)
 
     def _watch_values(self, new: Transitions, fields: dict[str, np.ndarray]) -> None:
         own = new.labels == LABELS.index("policy")
