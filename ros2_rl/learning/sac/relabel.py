@@ -17,7 +17,7 @@ from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
 
 _STRETCH = 50
-"""Most consecutive steps that get the same other command: 1 s, as many targets look ahead some steps."""
+"""Most consecutive steps that get the same other command: 1 s; targets that look ahead end where it does."""
 _NEAR = 0.23
 """Spread of other commands about the one that was given, in ranges of the command; half of them are so."""
 _ACHIEVED = 0.05
