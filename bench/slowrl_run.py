@@ -19,8 +19,10 @@ from ros2_rl.tasks import load_task
 
 _TWIN = 90_000
 """Added to a run's seed for the twin's sensors."""
-_SESSION = {"goal": 10.0, "measure_pretrained": False, "episodes": 8}
+_SESSION = {"goal": 10.0, "measure_pretrained": False}
 """A goal that is never reached, so that a run uses its whole budget; the twin does the exams."""
+_EPISODES = 8
+"""Of the session's own evaluations; at most twice those of an exam."""
 _CURVE = ("robot_minutes", "train_return", "falls", "override_share")
 _STATS = ("kl", "clipfrac", "explained_variance", "std", "learning_rate", "kl_to_base", "correction_deg")
 
@@ -91,7 +93,8 @@ class Run:
             task, task.policy_path, place.seed, self.gap,
             recovery=method.recovery, updates_late=method.updates_late,
         )  # fmt: skip
-        settings = _SESSION | {"minutes": place.minutes} | method.session
+        episodes = min(_EPISODES, 2 * place.episodes)
+        settings = _SESSION | {"minutes": place.minutes, "episodes": episodes} | method.session
         session = SessionConfig.model_validate(settings)
         config = method.config()
         tuning = FineTuning(
