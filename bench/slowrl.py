@@ -6,7 +6,8 @@ interquartile means with 95 % stratified bootstrap intervals over seeds.
 
     python bench/slowrl.py [--quick] [--jobs 1] [--groups methods ranks ...] [--tasks trot jump]
                            [--methods "SLowRL rank 1" FFT ...] [--gaps lame_front laden]
-                           [--seeds 1 2 ...] [--minutes 45] [--results DIR] [--out FILE] [--report-only]
+                           [--seeds 1 2 ...] [--minutes 45] [--episodes 6] [--results DIR] [--out FILE]
+                           [--report-only]
 
 Status 1 when a must is missed: more than two falls of SLowRL rank 1 in any run.
 """

@@ -104,8 +104,7 @@ class OffPolicyLearner:
         if learns and self._mean_reward is None:
             self._mean_reward = float(self.replay.tensors()["reward"].mean())
         if learns:
-            if fields:
-                self._watch_values(new, fields)
+            self._watch_values(new, fields)
             # An evaluation brings many steps at once; what a window may take is as long as any other.
             self._learn(min(len(new), self.cfg.window_steps), stats)
         return self._describe(new, stats)

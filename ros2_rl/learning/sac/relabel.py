@@ -52,13 +52,14 @@ class OtherCommands:
         ranges = np.array(list(task.command_ranges.values()))
         self._low, self._high = ranges[:, 0], ranges[:, 1]
         self._as_given, self._as_asked = task.scorer(), task.scorer()
-        start, elements = _command_start(contract), contract.history_index() % contract.frame_width
-        self._columns = np.flatnonzero((elements >= start) & (elements < start + 3))
+        named = np.repeat([name in _TERMS for name in contract.observation_names], contract.term_sizes())
+        elements = contract.history_index() % contract.frame_width
+        self._columns = np.flatnonzero(named[elements])
         elements = elements[self._columns]
         self._scale, self._lower, self._upper = (
             contract.elements(f"observation_{key}")[elements] for key in ("scales", "lower", "upper")
         )
-        self._parts = elements - start
+        self._parts = (np.cumsum(named) - 1)[elements] % 3
 
     def __call__(self, steps: Sequence[Step]) -> list[Step]:
         """Stretches in which a command was followed, each under another one; standing is left out."""
@@ -99,7 +100,9 @@ class OtherCommands:
 
 def can_relabel(task: Task, contract: Contract) -> bool:
     """Whether the reward under another command is known; that of phases depends on what was asked before."""
-    return task.machine is None and task.jump is None and _command_start(contract) >= 0
+    return (
+        task.machine is None and task.jump is None and not set(_TERMS).isdisjoint(contract.observation_names)
+    )
 
 
 def _stretches(steps: Sequence[Step]) -> Iterator[list[Step]]:
@@ -119,10 +122,3 @@ def _stretches(steps: Sequence[Step]) -> Iterator[list[Step]]:
             stretch.append(step)
     if stretch:
         yield stretch
-
-
-def _command_start(contract: Contract) -> int:
-    """Where the command begins in a frame of the observation; -1 where the policy does not see it."""
-    starts = np.cumsum([0, *contract.term_sizes()[:-1]]).tolist()
-    named = [start for start, name in zip(starts, contract.observation_names, strict=True) if name in _TERMS]
-    return named[0] if named else -1
