@@ -32,7 +32,11 @@ class Replay:
     def __init__(self, widths: Mapping[str, int], identity: Mapping[str, str], capacity: int):
         """``widths``: numbers of each field; 0 for a single number without an axis of its own."""
         self.widths, self.identity, self.capacity = dict(widths), dict(identity), capacity
+        self._table = torch.zeros(0, sum(max(width, 1) for width in self.widths.values()))
+        """All fields side by side, so that a batch is gathered at once; ``_rows`` are its columns by name."""
         self._rows: Batch = {}
+        self._among: dict[tuple[str, ...], torch.Tensor] = {}
+        """Rows of the labels that were asked for since the last were added."""
         self._goes_on = torch.zeros(0, dtype=torch.bool)
         """Whether a row's successor is the one after it, (rows,)."""
         self._size = self._next = 0
@@ -85,17 +89,24 @@ class Replay:
         Raises:
             ValueError: there is none.
         """
-        wanted = torch.tensor([label in sources for label in LABELS])
-        among = torch.nonzero(wanted[self.labels.long()])[:, 0]
+        among = self._of(tuple(sources))
         if not len(among):
             raise ValueError(f"the replay has no steps of {', '.join(sources)}")
         drawn = among[torch.randint(len(among), (count,), generator=generator)]
         last, reward, discount = self._ahead(drawn, steps, gamma)
+        begins, ends = self._columns(self._table[drawn]), self._columns(self._table[last])
         batch = {
-            name: self._rows[name][last if name.startswith(_NEXT) or name == "terminal" else drawn]
+            name: (ends if name.startswith(_NEXT) or name == "terminal" else begins)[name]
             for name in self.widths
         }
         return batch | {"reward": reward, "discount": discount}
+
+    def _of(self, sources: tuple[str, ...]) -> torch.Tensor:
+        """Numbers of the rows with one of these labels, (M,)."""
+        if sources not in self._among:
+            wanted = torch.tensor([label in sources for label in LABELS])
+            self._among[sources] = torch.nonzero(wanted[self.labels.long()])[:, 0]
+        return self._among[sources]
 
     def _ahead(
         self, drawn: torch.Tensor, steps: int, gamma: float
@@ -173,6 +184,7 @@ class Replay:
         for name, rows in self._rows.items():
             rows[index] = new[name][count - keep :]
         self._link(index)
+        self._among.clear()
         self._next = (self._next + keep) % self.capacity
         self._size = min(self._size + keep, self.capacity)
 
@@ -197,14 +209,18 @@ class Replay:
         if count <= have:
             return
         rows = min(max(count, 2 * have), self.capacity)
-        for name, width in {**self.widths, _LABEL: 0}.items():
-            new = torch.zeros((rows, width) if width else rows, dtype=_dtype(name))
-            if have:
-                new[:have] = self._rows[name]
-            self._rows[name] = new
-        goes_on = torch.zeros(rows, dtype=torch.bool)
-        goes_on[:have] = self._goes_on
-        self._goes_on = goes_on
+        labels = self._rows.get(_LABEL, torch.zeros(0, dtype=torch.uint8))
+        self._table, labels, self._goes_on = (
+            torch.cat((old, old.new_zeros(rows - have, *old.shape[1:])))
+            for old in (self._table, labels, self._goes_on)
+        )
+        self._rows = {**self._columns(self._table), _LABEL: labels}
+
+    def _columns(self, table: torch.Tensor) -> Batch:
+        """Views of rows of the table (N, all) by the fields' names."""
+        parts = table.split([max(width, 1) for width in self.widths.values()], dim=1)
+        named = zip(self.widths.items(), parts, strict=True)
+        return {name: part if width else part[:, 0] for (name, width), part in named}
 
 
 def differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
@@ -228,7 +244,3 @@ def _read(path: Path, identity: Mapping[str, str]) -> Batch:
     if phrase := differences(theirs, identity):
         raise ConfigError(f"The replay {path} does not belong to this run: {phrase}; start without it.")
     return tensors
-
-
-def _dtype(name: str) -> torch.dtype:
-    return torch.uint8 if name == _LABEL else torch.float32

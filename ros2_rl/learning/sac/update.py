@@ -69,9 +69,9 @@ class SoftActorCritic(Generic[Actor]):
         self.log_temperature = nn.Parameter(torch.tensor(cfg.temperature).log())
         self._target_entropy = cfg.target_entropy * joints
         parameters = [p for p in actor.parameters() if p.requires_grad]
-        self.actor_optimizer = torch.optim.Adam(parameters, lr=cfg.learning_rate, foreach=True)
+        self.actor_optimizer = torch.optim.Adam(parameters, lr=cfg.learning_rate, fused=True)
         self.critic_optimizer = torch.optim.Adam(
-            self.critics.parameters(), lr=cfg.critic_learning_rate, foreach=True
+            self.critics.parameters(), lr=cfg.critic_learning_rate, fused=True
         )
         self.temperature_optimizer = torch.optim.Adam([self.log_temperature], lr=cfg.learning_rate)
         self.steps = 0
@@ -84,8 +84,10 @@ class SoftActorCritic(Generic[Actor]):
 
     @property
     def stay(self) -> float:
-        """Weight of staying near what was done; it fades once the actor learns."""
+        """Weight of staying near what was done; where it has a half-life it fades once the actor learns."""
         cfg = self.cfg
+        if cfg.stay_half_life_steps is None:
+            return cfg.stay_coef
         return cfg.stay_coef * 0.5 ** (max(self.steps - cfg.critic_warmup, 0) / cfg.stay_half_life_steps)
 
     def step(self, batch: Batch, with_actor: bool = True) -> None:
@@ -118,13 +120,18 @@ class SoftActorCritic(Generic[Actor]):
     def _target(self, batch: Batch) -> torch.Tensor:
         obs, base = batch["next_critic_obs"], batch["next_base"]
         draw = self.actor.sample(obs[:, : self._obs], base, self._noise(base))
-        drawn = torch.randperm(self.cfg.critics, generator=self.generator)[: self.cfg.critic_subset]
-        follows = self.targets(torch.cat((obs, base, draw.change), -1), drawn).min(0).values
+        follows = self.targets(torch.cat((obs, base, draw.change), -1), self._members()).min(0).values
         if self.cfg.value_range is None:
             follows = follows - self.temperature * draw.log_prob
         else:
             follows = follows.clamp(*self.cfg.value_range)
         return batch["reward"] + batch["discount"] * (1.0 - batch["terminal"]) * follows
+
+    def _members(self) -> torch.Tensor | None:
+        """The random subset of the ensemble whose lowest value counts; None: all."""
+        if self.cfg.critic_subset == self.cfg.critics:
+            return None
+        return torch.randperm(self.cfg.critics, generator=self.generator)[: self.cfg.critic_subset]
 
     def _step_critics(self, batch: Batch) -> None:
         seen = torch.cat((batch["critic_obs"], batch["base"], batch["change"]), -1)
