@@ -165,7 +165,7 @@ def test_a_batch_is_half_from_earlier_sessions(tmp_path):
 def test_a_batch_is_half_under_other_commands_and_earlier_sessions_come_first(tmp_path):
     agent = learner(relabelled_share=0.5)
     own, relabelled, earlier = (window(agent, seed=i) for i in (5, 6, 7))
-    agent.update(replace(own, relabelled=relabelled))
+    agent.update(replace(own, relabelled=lambda: relabelled))
     assert len(agent.replay) == len(agent.relabelled) == 100
     assert [count for _, count in agent._sources()] == [16, 16]
     agent._take_in(agent.earlier, earlier)

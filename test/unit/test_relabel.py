@@ -157,10 +157,22 @@ def test_a_window_brings_them_along():
     for step in steps(20):
         experience.add(step.record, step.after, step.reward, "policy", False)
     new = experience.drain()
-    assert new.relabelled is not None and len(new) == len(new.relabelled) == 19
-    assert np.array_equal(new.actions, new.relabelled.actions)
-    assert not np.array_equal(new.obs[:, COMMAND], new.relabelled.obs[:, COMMAND])
-    assert Experience(lambda r: r.action, hold_back=0, relabel=others()).drain().relabelled is None
+    other = new.relabelled()
+    assert other is not None and len(new) == len(other) == 19
+    assert np.array_equal(new.actions, other.actions)
+    assert not np.array_equal(new.obs[:, COMMAND], other.obs[:, COMMAND])
+    assert Experience(lambda r: r.action, hold_back=0, relabel=others()).drain().relabelled() is None
+
+
+def test_who_drains_does_not_wait_for_the_scores():
+    called = []
+    experience = Experience(lambda r: r.action, hold_back=0, relabel=lambda s: called.append(len(s)) or [])
+    for step in steps(5):
+        experience.add(step.record, step.after, step.reward, "policy", False)
+    new = experience.drain()
+    assert not called
+    new.relabelled()
+    assert called == [4]
 
 
 @pytest.mark.parametrize(

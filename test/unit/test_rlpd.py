@@ -253,6 +253,9 @@ def test_staying_fades_from_the_first_step_of_the_actor_on():
     for found.sac.steps in (0, 100, 150, 200):
         weights.append(found.sac.stay)
     assert weights == pytest.approx([2.0, 2.0, 1.0, 0.5])
+    lasting = learner(critic_warmup=100, stay_coef=2.0, stay_half_life_steps=None)
+    lasting.sac.steps = 100_000
+    assert lasting.sac.stay == 2.0
 
 
 def test_noise_depends_on_what_is_seen_and_stays_within_its_bounds():

@@ -50,7 +50,7 @@ class SacConfig(FileSettings):
         0.0, ge=0, le=100, description="weight of staying near the actions of the batch, as the actor begins"
     )
     stay_half_life_steps: float | None = Field(
-        5000.0, gt=0, le=1e7, description="gradient steps in which that weight halves from then on; null: never"
+        5000.0, gt=0, le=1e7, description="gradient steps in which it halves from then on; null: never"
     )
     smooth_coef: float = Field(
         0.0, ge=0, le=100, description="penalty on how much the change differs from step to step"

@@ -6,7 +6,8 @@ policy's step is bootstrapped as at a time limit, so that being overridden is ne
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -50,8 +51,9 @@ class Transitions:
     labels: np.ndarray
     """Index of LABELS, (T,), uint8."""
     counts: Counts
-    relabelled: "Transitions | None" = None
-    """The same steps under other commands, as far as that was asked for and can be."""
+    relabelled: "Callable[[], Transitions | None]" = lambda: None
+    """Makes the same steps under other commands, as far as that was asked for and can be; slow, so it is left
+    to the thread that learns."""
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -108,8 +110,11 @@ class Experience:
         count = max(len(self._settled) - self.hold_back, 0)
         taken, self._settled = self._settled[:count], self._settled[count:]
         counts, self.counts = self.counts, Counts()
-        relabelled = self.relabel(taken) if self.relabel else []
-        return _transitions(taken, counts, _transitions(relabelled, Counts()) if relabelled else None)
+        return replace(_transitions(taken, counts), relabelled=partial(self._relabelled, taken))
+
+    def _relabelled(self, taken: Sequence[Step]) -> Transitions | None:
+        found = self.relabel(taken) if self.relabel else []
+        return _transitions(found, Counts()) if found else None
 
     def _settle(self, record: StepRecord, actor: str) -> None:
         held, self._held = self._held, None
@@ -134,7 +139,7 @@ def _finite(record: StepRecord, after: StepRecord, action: np.ndarray, reward: f
     )
 
 
-def _transitions(taken: Sequence[Step], counts: Counts, relabelled: Transitions | None = None) -> Transitions:
+def _transitions(taken: Sequence[Step], counts: Counts) -> Transitions:
     def stack(rows: list) -> np.ndarray:
         return np.array(rows, dtype=np.float32).reshape(len(taken), -1 if taken else 0)
 
@@ -149,5 +154,4 @@ def _transitions(taken: Sequence[Step], counts: Counts, relabelled: Transitions 
         terminal=np.array([s.terminal for s in taken], dtype=np.float32),
         labels=np.array([LABELS.index(s.label) for s in taken], dtype=np.uint8),
         counts=counts,
-        relabelled=relabelled,
     )

@@ -98,8 +98,8 @@ class OffPolicyLearner:
         stats = OffPolicyStats(update=self.updates, used=len(new), cut=new.counts.cut)
         stats.human, stats.overridden = new.counts.human, new.counts.recovery
         fields = self._take_in(self.replay, new)
-        if new.relabelled is not None:
-            self._take_in(self.relabelled, new.relabelled)
+        if relabelled := new.relabelled():
+            self._take_in(self.relabelled, relabelled)
         learns = len(self.replay) >= self.cfg.start_steps and self._has_sources(self.replay)
         if learns and self._mean_reward is None:
             self._mean_reward = float(self.replay.tensors()["reward"].mean())
