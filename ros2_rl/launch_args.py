@@ -71,7 +71,7 @@ SIM_ARGUMENTS: Table = {
 FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "gap": ("default", "reality gap that is to be won back, as in config/gaps"),
     "speed": ("0", _SPEED),
-    "learner": ("slowrl", "learner, as in config/learners; auto: the one that docs/slowrl.md found best"),
+    "learner": ("slowrl", "learner, as in config/learners; auto: the best in so many minutes (docs/offpolicy.md)"),
     "minutes": ("75", "budget of training, minutes of robot time"),
     "episodes": ("16", "episodes of the evaluations before and after"),
     "resume": ("", "run_dir of an earlier run to go on from; empty: start anew"),
@@ -153,12 +153,12 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     common = _common(text)
     task = load_task(common["task"])
     policy = OnnxPolicy(Path(common["policy"] or task.policy_path))
-    learner = task.learner if text["learner"] == AUTO else text["learner"]
+    minutes = number("minutes", text["minutes"], 0.1, 10_000)
+    learner = task.learner_for(minutes) if text["learner"] == AUTO else text["learner"]
     load_learner(learner).check_rank(layer.weight.shape for layer in linear_layers(policy.model))
     operator = one_of("operator", text["operator"], OPERATORS)
     if operator == "scripted" and common["hardware"] == "go2":
         raise ConfigError("A scripted person may not drive a real robot; use operator:=person with teleop.")
-    minutes = number("minutes", text["minutes"], 0.1, 10_000)
     episodes = round(number("episodes", text["episodes"], 1, 1000))
     resume, replay = earlier_run(text["resume"]), _earlier_replay(text["replay"])
     run_dir = check_run_dir(text["run_dir"])

@@ -91,6 +91,15 @@ def test_auto_is_the_learner_that_the_task_names() -> None:
     assert check_finetune_args({"learner": "auto"}).learner == "fft", "the evidence is in docs/slowrl.md"
 
 
+def test_for_a_short_budget_auto_is_the_learner_that_gets_furthest_in_it() -> None:
+    def chosen(task: str, minutes: str) -> str:
+        return check_finetune_args({"learner": "auto", "task": task, "minutes": minutes}).learner
+
+    assert chosen("trot", "20") == "offpolicy_lora", "the evidence is in docs/offpolicy.md"
+    assert chosen("trot", "20.1") == "fft"
+    assert chosen("jump", "5") == "slowrl"
+
+
 def test_the_simulator_has_no_learner() -> None:
     with pytest.raises(ConfigError, match="learner"):
         check_sim_args({"learner": "slowrl"})
