@@ -71,7 +71,7 @@ SIM_ARGUMENTS: Table = {
 FINETUNE_ARGUMENTS: Table = SIM_ARGUMENTS | {
     "gap": ("default", "reality gap that is to be won back, as in config/gaps"),
     "speed": ("0", _SPEED),
-    "learner": ("slowrl", "learner, as in config/learners; auto: the best in so many minutes (docs/offpolicy.md)"),
+    "learner": ("slowrl", "learner, as in config/learners; auto: what got furthest in so many minutes"),
     "minutes": ("75", "budget of training, minutes of robot time"),
     "episodes": ("16", "episodes of the evaluations before and after"),
     "resume": ("", "run_dir of an earlier run to go on from; empty: start anew"),
