@@ -86,7 +86,7 @@ class Observer(Node):
         latched = reliable(100, latched=True)
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_state, latched)
         self.create_subscription(
-            DiagnosticStatus, "policy/active", self._on_active, reliable(1, latched=True)
+            DiagnosticStatus, "policy/active", self._on_active, reliable(10, latched=True)
         )
         self.create_subscription(
             DiagnosticStatus, "recorder/state", self._on_recorder, reliable(10, latched=True)

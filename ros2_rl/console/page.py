@@ -30,7 +30,7 @@ _LEARNING = (
     ("Pause learning", "learner/pause", "the robot goes on, nothing is learned"),
     ("Resume learning", "learner/resume", "learn again"),
     ("Save", "learner/save", "write adapter and merged policy into the run folder"),
-    ("Roll back", "learner/rollback", "make the best adapter that was evaluated act again"),
+    ("Roll back", "learner/rollback", "make the last adapter that did well in an evaluation act again"),
 )
 
 _DRIVING = (

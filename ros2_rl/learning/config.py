@@ -132,10 +132,10 @@ class SlowRLConfig(LearnerSettings):
 
     checkpoint_every: int = Field(1, ge=1, le=1000, description="updates from one checkpoint to the next")
     promotion_gate: bool = Field(
-        False, description="go back to the last good adapter when a look is worse than its own"
+        False, description="go back to the last good adapter when a look is worse than the best"
     )
     gate_margin: float = Field(
-        0.02, ge=0, lt=1, description="share of the last good return by which a look may be lower"
+        0.02, ge=0, lt=1, description="share of the best return by which a look may be lower"
     )
 
     # A person in the loop

@@ -274,7 +274,7 @@ class FineTuning:
 
     def _adapter(self, activate_at_step: int, next_at_step: int) -> Adapter:
         self.version += 1
-        self.learner.snapshots.pinned = self.session.best_version
+        self.learner.snapshots.pinned = self.session.good_version
         self.session.on_version(self.version)
         return self.learner.adapter(self.version, activate_at_step, next_at_step)
 

@@ -187,8 +187,8 @@ class Session:
         return self.counters.driven_s(newest.stamp_ns) if newest else 0.0
 
     @property
-    def best_version(self) -> int:
-        """Version with the best look so far; 0 is the base."""
+    def good_version(self) -> int:
+        """Version to go back to: with a gate the last that passed, else that of the best look; 0: base."""
         return self._best[1]
 
     @property
@@ -300,9 +300,11 @@ class Session:
 
     def _looked(self, value: float, next_start: int) -> list[Event]:
         self._last_look = self.robot_minutes
-        good = value >= (1.0 - self.config.gate_margin) * self._best[0]
-        if value > self._best[0]:
-            self._best = (value, self._version)
+        best, kept = self._best
+        good = value >= (1.0 - self.config.gate_margin) * best
+        # What passes the gate has practised longer; the best of short looks is often only the luckiest.
+        newest = value > best or (self.config.promotion_gate and good and kept > 0)
+        self._best = (max(value, best), self._version if newest else kept)
         if self.fraction(value) >= self.config.goal:
             self._finishing = "goal"
         elif self.robot_minutes >= self.config.minutes:
@@ -312,16 +314,16 @@ class Session:
         if good or not self.config.promotion_gate:
             return self._train(next_start)
         self.counters.rollbacks += 1
-        restore = Restore(self._best[1], next_start - LEAD_STEPS + self.config.lag_steps)
+        restore = Restore(self.good_version, next_start - LEAD_STEPS + self.config.lag_steps)
         return [restore, *self._train(restore.activate_at_step + LEAD_STEPS)]
 
     def _final(self, step: int) -> list[Event]:
-        """Final evaluation of the best adapter that was looked at (the newest if none was).
+        """Final evaluation of the last good adapter (the newest if there was no look).
 
         When no look was better than the base, the base it is: version 0. It is sent anew in any
         case, for the newest adapter has promised a next one, which will not come.
         """
-        version = self._best[1] if self._looks else self._version
+        version = self.good_version if self._looks else self._version
         activate = step + self.config.lag_steps
         return [Restore(version, activate), *self._evaluate(Kind.FINAL, activate + LEAD_STEPS)]
 

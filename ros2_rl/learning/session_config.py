@@ -18,10 +18,10 @@ class SessionConfig(BaseModel):
     window_steps: int = Field(default=1536, ge=64, description="control steps between two updates")
     lag_steps: int = Field(default=128, ge=0, description="control steps until an update acts")
     promotion_gate: bool = Field(
-        default=False, description="go back to the last good adapter when a look is worse than its own"
+        default=False, description="go back to the last good adapter when a look is worse than the best"
     )
     gate_margin: float = Field(
-        default=0.02, ge=0, lt=1, description="share of the last good return by which a look may be lower"
+        default=0.02, ge=0, lt=1, description="share of the best return by which a look may be lower"
     )
     look_shove_m_s: float = Field(
         default=0.0, ge=0, le=3, description="velocity of the shove in each episode of a look (simulator)"

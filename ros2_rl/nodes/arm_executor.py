@@ -86,7 +86,7 @@ class ArmExecutor(Node):
         self._notes = self.create_publisher(DiagnosticStatus, EPISODE, reliable(10, latched=True))
         self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=10.0)
         self._steps = self.create_publisher(Float32MultiArray, "policy/step", reliable(2000))
-        self._verdicts = self.create_publisher(DiagnosticStatus, "policy/active", reliable(1, latched=True))
+        self._verdicts = self.create_publisher(DiagnosticStatus, "policy/active", reliable(10, latched=True))
         if self._learning:
             self.create_subscription(UInt8MultiArray, "policy/adapter", self._on_policy, reliable(1, True))
         self.create_subscription(

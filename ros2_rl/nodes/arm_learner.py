@@ -74,7 +74,7 @@ class ArmLearner(Node):
         self._reports = self.create_publisher(DiagnosticStatus, "learner/report", reliable(1000, True))
         self._loop = LoopDiagnostics(self)
         self.create_subscription(Float32MultiArray, "policy/step", self._on_step, reliable(2000))
-        self.create_subscription(DiagnosticStatus, "policy/active", self._on_active, reliable(1, True))
+        self.create_subscription(DiagnosticStatus, "policy/active", self._on_active, reliable(10, True))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_PAUSE_S, self._work, clock=steady)
         self.create_timer(1.0, self._each_second, clock=steady)

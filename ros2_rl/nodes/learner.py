@@ -129,7 +129,7 @@ class LearnerNode(Node):
         self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=20.0)
         self.create_subscription(DiagnosticStatus, "supervisor/state", self._on_label, reliable(100, True))
         self.create_subscription(Float32MultiArray, "policy/step", self._on_step, reliable(2000))
-        self.create_subscription(DiagnosticStatus, "policy/active", self._on_active, reliable(1, True))
+        self.create_subscription(DiagnosticStatus, "policy/active", self._on_active, reliable(10, True))
         if self._tuning.hears_commands:
             self.create_subscription(JointState, "joint_commands", self._on_command, reliable(200))
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))

@@ -47,7 +47,7 @@ class LearnerServices:
         return "Learning is paused; the robot goes on." if paused else "Learning goes on."
 
     def _roll_back(self) -> str:
-        version = self._tuning.session.best_version
+        version = self._tuning.session.good_version
         self._worker.take_on(Restore(version, 0))
         return f"Version {version} acts again at the next control step."
 

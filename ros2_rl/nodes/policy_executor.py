@@ -116,7 +116,9 @@ class PolicyExecutor(Node):
     def _connect(self) -> None:
         self._pub_targets = self.create_publisher(JointState, "policy/targets", reliable(1))
         self._pub_step = self.create_publisher(Float32MultiArray, "policy/step", reliable(2000))
-        self._pub_active = self.create_publisher(DiagnosticStatus, "policy/active", reliable(1, latched=True))
+        self._pub_active = self.create_publisher(
+            DiagnosticStatus, "policy/active", reliable(10, latched=True)
+        )
         self._loop = LoopDiagnostics(self, min_rate_hz=45.0, max_execution_ms=10.0, max_latency_ms=15.0)
         self.create_subscription(UInt8MultiArray, "policy/adapter", self._on_adapter, reliable(1, True))
         follow_phases(self, lambda: self._last_stamp, self._on_phase)

@@ -54,7 +54,7 @@ class Rig(Node):
         self.create_subscription(JointState, "policy/targets", self._on_targets, reliable(1))
         self.create_subscription(Float32MultiArray, "policy/step", self._on_step, reliable(2000))
         self.create_subscription(
-            DiagnosticStatus, "policy/active", self.active.append, reliable(1, latched=True)
+            DiagnosticStatus, "policy/active", self.active.append, reliable(10, latched=True)
         )
         self.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, reliable(10))
 

@@ -160,6 +160,23 @@ def test_the_gate_forgives_what_is_within_its_margin():
     assert rig.session.counters.rollbacks == 0
 
 
+@pytest.mark.parametrize("gate", [True, False])
+def test_of_looks_that_pass_the_gate_the_last_counts_and_not_the_luckiest(gate):
+    def lucky_once(session):
+        if session.phase is None or not session.phase.gap:
+            return 0.5
+        return {0: 0.2, 1: 0.42}.get(session.counters.updates, 0.4)
+
+    config = {"minutes": 0.6, "look_every_min": 0.05, "look_pause_min": 0.0, "look_at": 0.2}
+    rig = Rig(lucky_once, promotion_gate=gate, gate_margin=0.1, **config).run()
+    looks = [e.values for e in rig.events if isinstance(e, Report) and e.kind == "look"]
+    versions = [look["version"] for look in looks]
+    assert looks[0]["return"] == max(look["return"] for look in looks) and versions[-1] != versions[0]
+    assert rig.events[-1] == Finish("budget") and rig.session.counters.rollbacks == 0
+    (restored,) = (e.version for e in rig.events if isinstance(e, Restore))
+    assert restored == (versions[-1] if gate else versions[0])
+
+
 def test_the_last_adapter_promises_nothing():
     """In lockstep the executor would wait for an adapter that never comes."""
     rig = Rig(gap_hurts, look_every_min=0.1, look_pause_min=0.05).run()
