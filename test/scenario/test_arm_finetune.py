@@ -66,5 +66,7 @@ def test_the_launch_file_runs_a_session_with_a_scripted_person(tmp_path: Path):
     ArmBase(run_dir / "policy.onnx", load_arm_task("reach"))  # a later run may begin with it
     bag = Bag(run_dir / "bag")
     assert not bag.damage and json.loads(bag.notes["recorder"]["lost_by_topic"]) == {}
-    assert bag.counts["/joint_states"] == bag.counts["/scene/goal"] > 1000
+    # The arm's world goes on while the record is closed: it may end between two topics of one state.
+    assert abs(bag.counts["/joint_states"] - bag.counts["/scene/goal"]) <= 1
+    assert bag.counts["/joint_states"] > 1000
     assert bag.counts["/policy/adapter"] == summary["version"] and bag.counts["/task/episode"] > 3
