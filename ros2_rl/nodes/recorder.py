@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
@@ -31,7 +32,7 @@ from ros2_rl.recording.about import PARAMETERS, Description
 from ros2_rl.recording.budget import check_room, spent
 from ros2_rl.recording.ring import EventDetector, EventRecords
 from ros2_rl.recording.stream import Stream, as_topics
-from ros2_rl.recording.topics import ARM_TOPICS, TOPICS, Topic, fitting, is_wanted, resolve
+from ros2_rl.recording.topics import ARM_TOPICS, TIMED, TOPICS, Topic, fitting, is_wanted, resolve
 from ros2_rl.recording.whole import Sink, WholeRecord
 from ros2_rl.recording.writer import Message
 from ros2_rl.robots import NS_PER_S, load_robot
@@ -76,6 +77,7 @@ class Recorder(Node):
         self._readers: dict[str, Subscription] = {}
         self._unknown: set[str] = set()
         self._ended = ""
+        self._state: Publisher | None = None
         self._detector, self._gate = EventDetector(), Gate()
         start_ns = 0 if value("use_sim_time") else time.time_ns()
         self._stream = Stream(self._ns, start_ns, self._keep)
@@ -94,6 +96,8 @@ class Recorder(Node):
 
     def turn(self, executor: Executor) -> None:
         """A moment of the node's life: empty the subscriptions, write, serve whoever asks."""
+        if self._state is None:
+            self._announce()
         self._take()
         now = time.monotonic()
         if now - self._flushed >= _FLUSH_S:
@@ -128,9 +132,17 @@ class Recorder(Node):
         offer(self, "recorder/snapshot", self._on_snapshot)
         self.create_timer(1.0, self._each_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._loop = LoopDiagnostics(self, min_rate_hz=2.0, max_execution_ms=500.0)
-        # Last, for whoever waits for the recorder waits for this topic.
-        self._state = self.create_publisher(DiagnosticStatus, "recorder/state", reliable(10, latched=True))
-        self._tell()
+
+    def _announce(self) -> None:
+        """Begin ``recorder/state`` once the writers of the robot's state are known here.
+
+        Whoever waits for the recorder waits for this topic. A reader that the robot sees may not have found
+        the robot yet, and would miss its first states.
+        """
+        names = [resolve(name, self._ns) for name in TIMED]
+        if self._ended or all(self.count_publishers(name) for name in names if name in self._topics):
+            self._state = self.create_publisher(DiagnosticStatus, "recorder/state", reliable(10, latched=True))
+            self._tell()
 
     # ---- topics
 
@@ -246,6 +258,8 @@ class Recorder(Node):
         }
 
     def _tell(self) -> None:
+        if self._state is None:
+            return
         level = DiagnosticStatus.ERROR if self._ended else DiagnosticStatus.OK
         message = f"ended: {self._ended}" if self._ended else "recording"
         self._state.publish(status_msg("recorder", message, level, folder=self._folder))
