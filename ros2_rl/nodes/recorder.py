@@ -141,7 +141,8 @@ class Recorder(Node):
         """
         names = [resolve(name, self._ns) for name in TIMED]
         if self._ended or all(self.count_publishers(name) for name in names if name in self._topics):
-            self._state = self.create_publisher(DiagnosticStatus, "recorder/state", reliable(10, latched=True))
+            latched = reliable(10, latched=True)
+            self._state = self.create_publisher(DiagnosticStatus, "recorder/state", latched)
             self._tell()
 
     # ---- topics
