@@ -3,7 +3,7 @@
 From the publication of a state at a policy tick to the arrival of the command that answers it
 with the policy's target of that very state. Must: p99 < 5 ms and no missed tick.
 
-    python bench/latency.py [--quick] [--out FILE] [--learner slowrl]
+    python bench/latency.py [--quick] [--out FILE] [--learner slowrl] [--params-file FILE]
 """
 
 import argparse
@@ -18,9 +18,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="1 robot minute of training instead of 5")
     parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
     parser.add_argument("--learner", default="slowrl", help="as in config/learners")
+    parser.add_argument("--params-file", default="", help="for the launch, as config/realtime.yaml")
     args = parser.parse_args()
     minutes = 1 if args.quick else 5
-    data = finetune({"speed": 1, "seed": 1, "episodes": 2, "minutes": minutes, "learner": args.learner})
+    asked = {"speed": 1, "seed": 1, "episodes": 2, "minutes": minutes, "learner": args.learner}
+    data = finetune(asked | ({"params_file": args.params_file} if args.params_file else {}))
     figures = {f"state_to_command_ms_{k}": v for k, v in data["state_to_command_ms"].items()}
     figures |= {"missed_ticks": data["missed_ticks"], "real_time_factor": data["real_time_factor"]}
     for name, value in figures.items():

@@ -130,6 +130,11 @@ class FineTuning:
         if isinstance(self.learner, OffPolicyLearner):
             self.learner.hurried = True
 
+    def answered(self) -> None:
+        """The policy has answered a state: until the next one nobody is slowed down by an update."""
+        if isinstance(self.learner, OffPolicyLearner) and self.learner.pauses:
+            self.learner.pauses.begin()
+
     def on_command(self, command: JointCommand) -> None:
         """The supervisor sent a command; the steps' executed actions are read from these."""
         if self._executed is not None:

@@ -171,6 +171,7 @@ class LearnerNode(Node):
             return
         self._last_step, begin = time.monotonic(), time.perf_counter()
         self._stamp = record.stamp_ns
+        self._tuning.answered()
         if not self._first_stamp:
             self._first_stamp, self._first_wall = record.stamp_ns, self._last_step
         if not self._begun and self._acting:

@@ -18,6 +18,7 @@ from ros2_rl.learning.sac.effort import Effort
 from ros2_rl.learning.sac.experience import Transitions
 from ros2_rl.learning.sac.fields import Fields, sound
 from ros2_rl.learning.sac.networks import ResidualActor
+from ros2_rl.learning.sac.pauses import Pauses
 from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
 from ros2_rl.learning.sac.stats import OffPolicyStats
 from ros2_rl.learning.sac.update import SoftActorCritic
@@ -79,6 +80,8 @@ class OffPolicyLearner:
         """This session's steps under other commands."""
         self.guard = ValueGuard(cfg.gamma, cfg.value_bias_limit)
         self.effort = Effort(cfg.utd, cfg.utd_min, cfg.real_time_share, contract.step_dt, clock is not None)
+        self.pauses = Pauses(clock, contract.step_dt, cfg.real_time_share) if clock else None
+        """When gradient steps are made; None where the robot waits for them."""
         self.updates = self.dropped_updates = 0
         self.hurried = False
         """Set from another thread when the run ends: an update then makes no further gradient steps."""
@@ -97,13 +100,16 @@ class OffPolicyLearner:
         self.updates += 1
         stats = OffPolicyStats(update=self.updates, used=len(new), cut=new.counts.cut)
         stats.human, stats.overridden = new.counts.human, new.counts.recovery
+        self._breathe()
         fields = self._take_in(self.replay, new)
+        self._breathe()
         if relabelled := new.relabelled():
             self._take_in(self.relabelled, relabelled)
         learns = len(self.replay) >= self.cfg.start_steps and self._has_sources(self.replay)
         if learns and self._mean_reward is None:
             self._mean_reward = float(self.replay.tensors()["reward"].mean())
         if learns:
+            self._breathe()
             self._watch_values(new, fields)
             # An evaluation brings many steps at once; what a window may take is as long as any other.
             self._learn(min(len(new), self.cfg.window_steps), stats)
@@ -140,7 +146,9 @@ class OffPolicyLearner:
         for _ in range(steps):
             if self.hurried:
                 break
-            self.sac.step(self._batch(sources), not held and self.sac.steps >= self.cfg.critic_warmup)
+            learns = not held and self.sac.steps >= self.cfg.critic_warmup
+            self.sac.step(self._batch(sources), learns, self._breathe)
+        self._breathe()
         if self._clock:
             self.effort.took(steps, self._clock() - begin)
         stats.gradient_steps = steps
@@ -149,6 +157,11 @@ class OffPolicyLearner:
             self.sac.load(before)
             self.dropped_updates += 1
             stats.reason = "a weight is no longer finite; everything is as before"
+
+    def _breathe(self) -> None:
+        """Wait for a pause of the robot's control loop, where that does not wait for us."""
+        if self.pauses:
+            self.pauses.wait()
 
     def _open_bound(self) -> None:
         """Let the residual have the share of its bound that its learning has earned."""

@@ -6,6 +6,7 @@ batch comes from - a robot with legs, an arm, demonstrations - is not known here
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Generic
 
@@ -90,11 +91,16 @@ class SoftActorCritic(Generic[Actor]):
             return cfg.stay_coef
         return cfg.stay_coef * 0.5 ** (max(self.steps - cfg.critic_warmup, 0) / cfg.stay_half_life_steps)
 
-    def step(self, batch: Batch, with_actor: bool = True) -> None:
-        """One gradient step of the critics and, at its turn, of actor and temperature."""
+    def step(self, batch: Batch, with_actor: bool = True, breathe: Callable[[], None] = lambda: None) -> None:
+        """One gradient step of the critics and, at its turn, of actor and temperature.
+
+        ``breathe`` is called before each of the two: who computes beside a robot can wait there.
+        """
         self.steps += 1
+        breathe()
         self._step_critics(batch)
         if with_actor and self.steps % self.cfg.policy_delay == 0:
+            breathe()
             self._step_actor(batch)
 
     def imitate(self, batch: Batch) -> None:
