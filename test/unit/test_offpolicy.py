@@ -1,5 +1,6 @@
 """The off-policy learner: starts as the base, learns a task that can be learned, and does not run away."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -25,10 +26,10 @@ SMALL = {
 }  # fmt: skip
 
 
-def learner(folder=None, **changes) -> OffPolicyLearner:
+def learner(folder=None, clock=None, **changes) -> OffPolicyLearner:
     critic = write_critic(folder / "critic.safetensors") if folder else None
     cfg = OffPolicyConfig(**(SMALL | changes))
-    return OffPolicyLearner(policy(), critic, cfg, CRITIC_OBS, {"robot": "test"})
+    return OffPolicyLearner(policy(), critic, cfg, CRITIC_OBS, {"robot": "test"}, clock)
 
 
 def window(
@@ -288,6 +289,17 @@ def test_effort_is_as_wished_in_lockstep_and_what_the_machine_can_do_in_real_tim
     for _ in range(50):
         real.took(100, 0.1)
     assert real.ratio == 1.5 and not real.behind
+
+
+def test_in_real_time_it_asks_for_a_pause_before_everything_that_takes_time():
+    agent = learner(clock=time.monotonic)
+    waits = []
+    agent.pauses.wait = lambda: waits.append(agent.sac.steps)
+    stats = agent.update(window(agent))
+    assert stats.gradient_steps == 100
+    # Data, the same under other commands, values against returns; critics, every second time the actor; report.
+    assert len(waits) == 3 + (100 + 50) + 1
+    assert learner().pauses is None
 
 
 def test_settings_are_checked():
