@@ -297,7 +297,7 @@ def test_in_real_time_it_asks_for_a_pause_before_everything_that_takes_time():
     agent.pauses.wait = lambda: waits.append(agent.sac.steps)
     stats = agent.update(window(agent))
     assert stats.gradient_steps == 100
-    # Data, the same under other commands, values against returns; critics, every second time the actor; report.
+    # Data, the same under other commands, values; critics and, every second time, the actor; the report.
     assert len(waits) == 3 + (100 + 50) + 1
     assert learner().pauses is None
 
