@@ -17,6 +17,7 @@ METHODS: dict[str, Method] = {
     "LoRA actor only": Method("lora_actor_only"),
     "offpolicy residual": Method("offpolicy"),
     "offpolicy LoRA": Method("offpolicy_lora"),
+    "offpolicy replica": Method("offpolicy_replica"),
     "offpolicy residual without safety": Method("offpolicy", recovery=False),
     "offpolicy LoRA without safety": Method("offpolicy_lora", recovery=False),
     "offpolicy without shaping": Method("offpolicy", {"shaping": False}),

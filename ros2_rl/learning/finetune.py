@@ -7,6 +7,7 @@ loop, which makes them on the spot.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.checkpoint import CheckpointStore, Restored, export_merged
@@ -34,6 +35,9 @@ from ros2_rl.policy.step import StepRecord, critic_width
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription
 from ros2_rl.tasks import Task
 
+if TYPE_CHECKING:
+    from ros2_rl.learning.replica.replica import Replica
+
 CRITIC = "critic.safetensors"
 """Name of a fitted critic in the folder of the run."""
 REPLAY = "replay.safetensors"
@@ -46,8 +50,6 @@ class Update:
 
     adapter: Adapter
     stats: UpdateStats | OffPolicyStats
-    note: str = ""
-    """What a person should know of it; mostly nothing."""
 
 
 class FineTuning:
@@ -84,7 +86,8 @@ class FineTuning:
             bounds = [cfg.bound_deg] * self.policy.contract.num_joints
             check_bound(bounds, self.policy.contract, robot)
             identity = identity_of(robot, task, self.policy.sha256)
-            self.learner = OffPolicyLearner(self.policy, critic_path, cfg, inputs, identity, clock)
+            replica = make_replica(robot, task, self.policy, critic_path, cfg)
+            self.learner = OffPolicyLearner(self.policy, critic_path, cfg, inputs, identity, clock, replica)
             self._executed = ExecutedActions(
                 self.policy.contract, robot, gain_set(self.policy.contract, robot)
             )
@@ -224,12 +227,13 @@ class FineTuning:
     def _fit_critic(self, fit: CriticFit, event: Learn, batch: Batch) -> Update:
         """A window of the frozen policy: the critic learns from it, the policy does not."""
         stats = fit.add(batch)
-        note = f"The critic has seen {100.0 * fit.share:.0f} % of the steps that it is fitted to"
+        stats.note = f"The critic has seen {100.0 * fit.share:.0f} % of the steps that it is fitted to."
         if fit.share >= 1.0:
             self._take_critic(fit.layers())
             self._keep_critic()
-            note = f"The critic is fitted; it explains {stats.explained_variance:.2f} of what it had not seen"
-        return Update(self._adapter(event.activate_at_step, event.next_at_step), stats, f"{note}.")
+            explained = f"{stats.explained_variance:.2f}"
+            stats.note = f"The critic is fitted; it explains {explained} of what it had not seen."
+        return Update(self._adapter(event.activate_at_step, event.next_at_step), stats)
 
     def _take_critic(self, layers: list[Layer]) -> None:
         """Begin to learn: the same actor with a critic."""
@@ -321,3 +325,22 @@ def make_learner(policy: OnnxPolicy, critic: Path | Sequence[Layer], cfg: SlowRL
             f"The algorithm rsl_rl needs a library that is not there ({error.name}); install rsl-rl-lib."
         ) from error
     return RslRlPPO(policy, critic, cfg)
+
+
+def make_replica(
+    robot: RobotDescription, task: Task, policy: OnnxPolicy, critic: Path | None, cfg: OffPolicyConfig
+) -> "Replica | None":
+    """The replica that ``cfg`` asks for.
+
+    Raises:
+        ConfigError: it needs a library that is not installed, or does not fit the policy.
+    """
+    if not cfg.replica_updates:
+        return None
+    try:
+        from ros2_rl.learning.replica.replica import Replica
+    except ImportError as error:
+        raise ConfigError(
+            f"A replica needs a library that is not there ({error.name}); install rsl-rl-lib."
+        ) from error
+    return Replica(robot, task, policy, critic, cfg)

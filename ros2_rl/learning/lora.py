@@ -37,6 +37,11 @@ class LoRALinear(nn.Module):
         nn.init.kaiming_uniform_(self.A, a=math.sqrt(5), generator=generator)
 
     @property
+    def out_features(self) -> int:
+        """As of the base."""
+        return self.base.out_features
+
+    @property
     def scale(self) -> float:
         """alpha / rank."""
         return self.alpha / self.rank

@@ -13,20 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 from rsl_rl.algorithms import PPO
-from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
-from tensordict import TensorDict
 
 from ros2_rl.learning.config import SlowRLConfig
 from ros2_rl.learning.critic import NonFinite, explained_variance
-from ros2_rl.learning.networks import Mlp
 from ros2_rl.learning.ppo import SlowRL
 from ros2_rl.learning.rollout import Batch
+from ros2_rl.learning.rsl_rl_models import as_model, observation
 from ros2_rl.learning.stats import UpdateStats
 from ros2_rl.learning.window import Window
 from ros2_rl.policy.onnx_policy import Layer, OnnxPolicy
-
-_GROUPS = {"actor": ["policy"], "critic": ["critic"]}
 
 
 class RslRlPPO(SlowRL):
@@ -36,10 +32,11 @@ class RslRlPPO(SlowRL):
         super().__init__(policy, critic, cfg)
         low, high = (float(np.exp(bound)) for bound in cfg.log_std_bounds)
         noise = {"class_name": "GaussianDistribution", "std_type": "log", "std_range": (low, high)}
-        actor = self._model("actor", self.actor.mlp, policy.output_width, noise)
+        sample = observation(*(torch.zeros(1, width) for width in self._widths))
+        actor = as_model("actor", self.actor.mlp, policy.output_width, sample, noise)
         assert actor.distribution is not None
         actor.distribution.log_std_param = self.actor.log_std
-        critic = self._model("critic", self.critic.network, 1, None)
+        critic = as_model("critic", self.critic.network, 1, sample)
         torch.manual_seed(cfg.seed)
         self._ppo = PPO(
             actor, critic, self._storage(1),
@@ -89,25 +86,12 @@ class RslRlPPO(SlowRL):
         storage.actions_log_prob[:, 0, 0] = window.logprobs()
         storage.distribution_params = (window.means[:, None], window.log_stds.exp()[:, None])
         storage.step = len(window.obs)
-        self._ppo.compute_returns(_observation(window.obs[-1:], window.critic_obs[-1:]))
-
-    def _model(self, kind: str, network: Mlp, outputs: int, noise: dict | None) -> MLPModel:
-        """The library's model around our layers."""
-        hidden = [layer.out_features for layer in network.linears[:-1]]
-        obs = _observation(*(torch.zeros(1, width) for width in self._widths))
-        model = MLPModel(obs, _GROUPS, kind, outputs, hidden, distribution_cfg=noise)
-        for i, linear in enumerate(network.linears):
-            model.mlp[2 * i] = linear
-        return model
+        self._ppo.compute_returns(observation(window.obs[-1:], window.critic_obs[-1:]))
 
     def _storage(self, steps: int) -> RolloutStorage:
-        obs = _observation(*(torch.zeros(1, width) for width in self._widths))
+        obs = observation(*(torch.zeros(1, width) for width in self._widths))
         return RolloutStorage("rl", 1, steps, obs, [self.policy.output_width])
 
     @property
     def _widths(self) -> tuple[int, int]:
         return self.policy.input_width, self.critic.network.input_size
-
-
-def _observation(policy: torch.Tensor, critic: torch.Tensor) -> TensorDict:
-    return TensorDict({"policy": policy, "critic": critic}, batch_size=[len(policy)])

@@ -13,10 +13,12 @@ class Stats:
     """Updates that were dropped since the start."""
     reason: str = ""
     """Why this update was dropped; empty when it was made."""
+    note: str = ""
+    """What a person should know of it; mostly nothing."""
 
     def scalars(self) -> dict[str, float]:
         """Everything but the text, for a logger."""
-        return {key: value for key, value in asdict(self).items() if key != "reason"}
+        return {key: value for key, value in asdict(self).items() if key not in ("reason", "note")}
 
 
 @dataclass

@@ -234,8 +234,8 @@ class LearnerNode(Node):
             if update is not None:
                 self._log.scalars(update.stats.scalars(), self._session.counters.steps)
                 self._tell("update", update.stats.scalars() | {"robot_minutes": self._session.robot_minutes})
-                if update.note:
-                    self.get_logger().info(update.note)
+                if update.stats.note:
+                    self.get_logger().info(update.stats.note)
                 if update.stats.reason:
                     self.get_logger().warning(f"Update {update.stats.update} dropped: {update.stats.reason}.")
         if self._finished and not self._worker.waiting:

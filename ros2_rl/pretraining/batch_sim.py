@@ -55,6 +55,18 @@ class BatchSim:
         self._targets[:] = targets
         self.state[:] = self._out[:, -1]
 
+    def drive(self, index: np.ndarray, kp: np.ndarray, kd: np.ndarray, limit: np.ndarray) -> None:
+        """Give the robots ``index`` (K,), which share one model, gains and torque limits (J,)."""
+        model = self.models[index[0]]
+        self.kp[index], self.kd[index], self.limit[index] = kp, kd, limit
+        model.actuator_gainprm[:, 0] = kp
+        model.actuator_biasprm[:, 1], model.actuator_biasprm[:, 2] = -kp, -kd
+        model.actuator_forcerange[:] = np.stack((-limit, limit), axis=1)
+
+    def hold(self, targets: np.ndarray) -> None:
+        """Make these the joint targets (N, J) of the control step before, which last on for the delay."""
+        self._targets[:] = targets
+
     def place(self, index: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Put the robots ``index`` (K,) into a state and let them hold their pose."""
         self.state[index, 0] = 0.0
@@ -114,11 +126,8 @@ class BatchSim:
         strength = np.repeat(rng.uniform(low, high, len(self.robot.feet)), 3)
         strength = strength * rng.uniform(*ranges["gain_scale"])
         gains = self.robot.gains[ranges.get("gains", "policy")]
-        self.kp[i], self.kd[i] = gains.kp * strength, gains.kd * strength
-        self.limit[i] = self.robot.tau_max * np.minimum(strength, 1.0)
-        model.actuator_gainprm[:, 0] = self.kp[i]
-        model.actuator_biasprm[:, 1], model.actuator_biasprm[:, 2] = -self.kp[i], -self.kd[i]
-        model.actuator_forcerange[:] = np.stack((-self.limit[i], self.limit[i]), axis=1)
+        limit = self.robot.tau_max * np.minimum(strength, 1.0)
+        self.drive(np.array([i]), gains.kp * strength, gains.kd * strength, limit)
         low, high = (round(0.001 * ms / model.opt.timestep) for ms in ranges["delay_ms"])
         self.delay[i] = rng.integers(low, high + 1)
 

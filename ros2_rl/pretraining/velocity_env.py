@@ -151,9 +151,13 @@ class VelocityEnv(VecEnv):
         index = np.flatnonzero(self._rng.random(self.num_envs) < self.task.step_dt / self.cfg["push_every_s"])
         self.sim.qvel[index, :2] += self._rng.uniform(-1, 1, (len(index), 2)) * self.cfg["push_m_s"]
 
+    def _randomise(self, index: np.ndarray) -> None:
+        """New dynamics for robots that start anew."""
+        self.sim.randomise(index, self._rng, self.cfg["randomise"])
+
     def _reset(self, index: np.ndarray) -> None:
         k, robot = len(index), self.robot
-        self.sim.randomise(index, self._rng, self.cfg["randomise"])
+        self._randomise(index)
         qpos = np.zeros((k, 19))
         qpos[:, 2], qpos[:, 3] = robot.stand_height + 0.02, 1.0
         qpos[:, 7:] = robot.default_pose + self._rng.uniform(-0.15, 0.15, (k, 12))

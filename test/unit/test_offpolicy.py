@@ -302,6 +302,79 @@ def test_in_real_time_it_asks_for_a_pause_before_everything_that_takes_time():
     assert learner().pauses is None
 
 
+class FakeReplica:
+    """Nudges the actor in its second practice; ``found`` is whether it can be fitted."""
+
+    def __init__(self, found=True, updates=2):
+        self.found, self.left, self.fits = found, updates, 0
+        self.fitted, self.updates, self.reward = {}, 0, 0.5
+        self.asked = []
+
+    @property
+    def wanted(self):
+        return self.updates < self.left
+
+    def fit(self, rows, reach, breathe):
+        self.fits += 1
+        self.fitted = {"payload_kg": 2.0} if self.found else {}
+        assert len(rows["label"]) >= 100 and len(reach) == JOINTS
+        return "The replica: payload_kg 2.00." if self.found else ""
+
+    def practise(self, actor, steps, breathe):
+        self.asked.append(steps)
+        self.updates += 1
+        with torch.no_grad():
+            actor.mlp.linears[0].B.add_(0.1)
+        return True
+
+    def state(self):
+        return {"updates": self.updates}
+
+    def restore(self, state):
+        self.updates = state["updates"]
+
+
+def with_replica(fake, **changes) -> OffPolicyLearner:
+    cfg = OffPolicyConfig(**(SMALL | {"change": "lora"} | changes))
+    return OffPolicyLearner(policy(), None, cfg, CRITIC_OBS, {"robot": "test"}, None, fake)
+
+
+def test_the_replica_comes_first_and_what_was_practised_there_acts():
+    fake = FakeReplica()
+    agent = with_replica(fake)
+    first, second, third = (agent.update(window(agent, first=101 * i)) for i in range(3))
+    assert first.note.startswith("The replica") and not second.note and fake.fits == 1
+    assert fake.asked == [100, 100] and (second.replica_updates, second.replica_reward) == (2, 0.5)
+    assert first.actor_held == 1.0 and first.gradient_steps == 0, "the critics do not learn meanwhile"
+    assert third.gradient_steps == 100 and third.actor_held == 0.0 and len(fake.asked) == 2
+    assert "note" not in first.scalars()
+
+
+def test_what_was_practised_is_in_the_adapter():
+    agent = with_replica(FakeReplica())
+    before = agent.adapter(1).probe_out
+    agent.update(window(agent))
+    assert not np.array_equal(agent.adapter(2).probe_out, before)
+
+
+def test_while_no_replica_is_found_it_goes_on_looking():
+    fake = FakeReplica(found=False)
+    agent = with_replica(fake)
+    agent.update(window(agent))
+    stats = agent.update(window(agent, first=101))
+    assert fake.fits == 2 and not fake.asked and stats.gradient_steps == 100, "it learns as without one"
+
+
+def test_a_checkpoint_knows_how_much_was_practised(tmp_path):
+    fake, again = FakeReplica(), FakeReplica()
+    agent = with_replica(fake)
+    agent.update(window(agent))
+    store = CheckpointStore(tmp_path)
+    store.save(agent, {"version": 1})
+    store.load_latest(with_replica(again))
+    assert again.updates == fake.updates == 1
+
+
 def test_settings_are_checked():
     assert load_learner("offpolicy").change == "residual"
     assert load_learner("offpolicy_lora").change == "lora"

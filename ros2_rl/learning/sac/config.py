@@ -116,6 +116,19 @@ class OffPolicyConfig(SacConfig, LearnerSettings):
         0.7, gt=0, le=1, description="share of robot time that gradient steps may take in real time"
     )
 
+    # The replica
+    replica_updates: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="updates of PPO in a simulator fitted to this robot, one a window; 0: none",
+    )
+    replica_error_limit: float = Field(
+        0.3, gt=0, le=100, description="error above which a simulator is not taken for this robot"
+    )
+    replica_robots: int = Field(64, ge=1, le=4096, description="robots in that simulator")
+    replica_std: float = Field(0.2, ge=0.01, le=1, description="their noise at the start, raw action")
+
     # Data
     window_steps: int = Field(100, ge=64, le=10_000, description="control steps between two updates")
     activation_lag_steps: int = Field(
@@ -153,9 +166,11 @@ class OffPolicyConfig(SacConfig, LearnerSettings):
     checkpoint_every: int = Field(30, ge=1, le=100_000, description="updates from one checkpoint to the next")
 
     @model_validator(mode="after")
-    def _utd_in_order(self) -> Self:
+    def _in_order(self) -> Self:
         if self.utd_min > self.utd:
             raise ValueError("utd_min must not be above utd")
+        if self.replica_updates and self.change != "lora":
+            raise ValueError("a replica is practised in with adapters; replica_updates needs change: lora")
         return self
 
     @property

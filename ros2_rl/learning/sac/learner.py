@@ -5,7 +5,7 @@ Rewards are relative to pre-trained values (``fields.py``) and centred by their 
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from ros2_rl.learning.sac.config import OffPolicyConfig
 from ros2_rl.learning.sac.effort import Effort
 from ros2_rl.learning.sac.experience import Transitions
 from ros2_rl.learning.sac.fields import Fields, sound
-from ros2_rl.learning.sac.networks import ResidualActor
+from ros2_rl.learning.sac.networks import LoraActor, ResidualActor
 from ros2_rl.learning.sac.pauses import Pauses
 from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
 from ros2_rl.learning.sac.stats import OffPolicyStats
@@ -26,7 +26,12 @@ from ros2_rl.learning.sac.value_guard import ValueGuard
 from ros2_rl.policy.adapter import Adapter
 from ros2_rl.policy.onnx_policy import OnnxPolicy, activation, linear_layers
 
+if TYPE_CHECKING:
+    from ros2_rl.learning.replica.replica import Replica
+
 _SNAPSHOTS = 64
+_PRACTICE = 1.0
+"""Control steps in the replica, of all its robots at once, to one of the robot's."""
 _SAME = (
     "change", "bound_deg", "actor_hidden", "rank", "alpha", "critics", "critic_hidden", "shaping",
     "reward_scale",
@@ -45,6 +50,7 @@ class OffPolicyLearner:
         critic_width: int,
         identity: Mapping[str, str],
         clock: Callable[[], float] | None = None,
+        replica: "Replica | None" = None,
     ):
         """Build actor and critics on a base policy; without its critic, rewards are not shaped.
 
@@ -52,6 +58,7 @@ class OffPolicyLearner:
             critic_width: how many numbers the critics see of a step; the first are what the actor sees.
             identity: what experience must have in common to be mixed, by name.
             clock: s; given where the robot does not wait, so that the ratio of updates is adapted.
+            replica: practised in before the actor learns from the critics.
 
         Raises:
             ContractError: a file is damaged or foreign.
@@ -59,7 +66,7 @@ class OffPolicyLearner:
         """
         torch.set_num_threads(cfg.torch_threads)
         torch.manual_seed(cfg.seed)
-        self.policy, self.cfg, self._clock = policy, cfg, clock
+        self.policy, self.cfg, self._clock, self.replica = policy, cfg, clock, replica
         self.generator = torch.Generator().manual_seed(cfg.seed)
         contract = policy.contract
         self._deg = np.degrees(np.abs(np.asarray(contract.action_scale)))
@@ -80,6 +87,10 @@ class OffPolicyLearner:
         """This session's steps under other commands."""
         self.guard = ValueGuard(cfg.gamma, cfg.value_bias_limit)
         self.effort = Effort(cfg.utd, cfg.utd_min, cfg.real_time_share, contract.step_dt, clock is not None)
+        self.practice = Effort(
+            _PRACTICE, _PRACTICE / 100, cfg.real_time_share, contract.step_dt, clock is not None
+        )
+        """The same for control steps in the replica."""
         self.pauses = Pauses(clock, contract.step_dt, cfg.real_time_share) if clock else None
         """When gradient steps are made; None where the robot waits for them."""
         self.updates = self.dropped_updates = 0
@@ -112,7 +123,9 @@ class OffPolicyLearner:
             self._breathe()
             self._watch_values(new, fields)
             # An evaluation brings many steps at once; what a window may take is as long as any other.
-            self._learn(min(len(new), self.cfg.window_steps), stats)
+            count = min(len(new), self.cfg.window_steps)
+            if not self._practises(count, stats):
+                self._learn(count, stats)
         return self._describe(new, stats)
 
     def _has_sources(self, replay: Replay) -> bool:
@@ -157,6 +170,24 @@ class OffPolicyLearner:
             self.sac.load(before)
             self.dropped_updates += 1
             stats.reason = "a weight is no longer finite; everything is as before"
+
+    def _practises(self, control_steps: int, stats: OffPolicyStats) -> bool:
+        """Walk in the replica, fitted first to all that is known by now; False where that is of no use."""
+        replica, actor = self.replica, self.sac.actor
+        if replica is None or not replica.wanted:
+            return False
+        assert isinstance(actor, LoraActor)
+        if not replica.fitted:
+            stats.note = replica.fit(self.replay.tensors(), self.reach, self._breathe)
+            if not replica.fitted or not replica.wanted:
+                return False
+        begin, steps = self._clock() if self._clock else 0.0, self.practice.steps(control_steps)
+        if replica.practise(actor, steps, self._breathe):
+            self.sac.act_as_learned()
+        if self._clock:
+            self.practice.took(steps, self._clock() - begin)
+        stats.replica_updates, stats.replica_reward, stats.actor_held = replica.updates, replica.reward, 1.0
+        return True
 
     def _breathe(self) -> None:
         """Wait for a pause of the robot's control loop, where that does not wait for us."""
@@ -262,6 +293,7 @@ class OffPolicyLearner:
             "earlier": self.earlier.tensors(),
             "relabelled": self.relabelled.tensors(),
             "guard": self.guard.rows(),
+            "replica": self.replica.state() if self.replica else None,
             **self.sac.state(),
         }
 
@@ -282,3 +314,5 @@ class OffPolicyLearner:
         self.earlier.restore(state["earlier"])
         self.relabelled.restore(state["relabelled"])
         self.guard.restore(state["guard"])
+        if self.replica and state.get("replica"):
+            self.replica.restore(state["replica"])

@@ -41,7 +41,11 @@ class OffPolicyStats(Stats):
     reward: float = 0.0
     """Mean reward of a new transition, unscaled."""
     actor_held: float = 0.0
-    """1 while the actor does not learn: warm-up, or the value guard."""
+    """1 while the actor does not learn from critics: warm-up, practice in the replica, or the value guard."""
+    replica_updates: int = 0
+    """Updates of PPO in the replica so far."""
+    replica_reward: float = 0.0
+    """Mean reward of a control step there."""
 
 
 @dataclass

@@ -253,6 +253,10 @@ class SoftActorCritic(Generic[Actor]):
         load_parameters(self.acting, parameters)
         self.actor_optimizer.state.clear()
 
+    def act_as_learned(self) -> None:
+        """Let the actor act as it is, not as its average; for somebody else has changed it."""
+        _follow(self.acting, self.actor, 1.0)
+
     def actor_parameters(self) -> dict[str, torch.Tensor]:
         """A copy of the parameters of the actor that acts."""
         return _parameters(self.acting, True)
