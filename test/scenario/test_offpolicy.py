@@ -44,9 +44,9 @@ class Watched(Robot):
         return record, labels
 
 
-def tuning(robot: Robot) -> FineTuning:
+def tuning(robot: Robot, learner: str = "offpolicy", **changes) -> FineTuning:
     session = SessionConfig(minutes=0.3, episodes=1, look_episodes=1, measure_pretrained=False)
-    config = load_learner("offpolicy", **SMALL)
+    config = load_learner(learner, **SMALL, **changes)
     return FineTuning(session, config, TASK, robot.robot, TASK.policy_path, TASK.critic_path, 11)
 
 
@@ -65,3 +65,16 @@ def test_a_session_learns_within_the_bound_and_the_supervisor_has_the_last_word(
     again = tuning(robot)
     assert again.mix_in(tmp_path) == len(tuned.learner.replay) > 500
     assert (tmp_path / REPLAY).is_file() and (tmp_path / "policy.onnx").is_file()
+
+
+def test_a_session_begins_in_a_replica_of_the_very_robot():
+    robot = Robot(TASK, TASK.policy_path, 11, load_gap("default"))
+    tuned, reports = tuning(robot, "offpolicy_replica", replica_robots=2, replica_updates=3), []
+    assert run(robot, tuned, reports.append) == "budget"
+    learner = tuned.learner
+    fitted = learner.replica.fitted
+    assert fitted["strength_RR"] < 0.7 < min(fitted[f"strength_{leg}"] for leg in ("FL", "FR", "RL"))
+    assert fitted["delay_ms"] > 13.0 and fitted["payload_kg"] > 1.0
+    updates = [report.values for report in reports if report.kind == "update"]
+    assert updates[-1]["replica_updates"] == 3 and updates[-1]["gradient_steps"] > 0
+    assert updates[0]["gradient_steps"] == 0 and updates[-1]["correction_deg"] > 0.0

@@ -365,6 +365,16 @@ def test_while_no_replica_is_found_it_goes_on_looking():
     assert fake.fits == 2 and not fake.asked and stats.gradient_steps == 100, "it learns as without one"
 
 
+def test_a_run_that_ends_breaks_off_fit_and_practice():
+    fake = FakeReplica()
+    agent = with_replica(fake)
+    agent.hurried = True
+    fake.fit = lambda rows, reach, breathe: breathe()
+    assert agent.update(window(agent)).actor_held == 1.0 and not fake.asked
+    fake.fitted, fake.practise = {"payload_kg": 2.0}, lambda actor, steps, breathe: breathe()
+    assert agent.update(window(agent, first=101)).replica_updates == 0
+
+
 def test_a_checkpoint_knows_how_much_was_practised(tmp_path):
     fake, again = FakeReplica(), FakeReplica()
     agent = with_replica(fake)

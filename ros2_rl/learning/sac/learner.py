@@ -4,6 +4,7 @@ Rewards are relative to pre-trained values (``fields.py``) and centred by their 
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,10 @@ _SAME = (
     "reward_scale",
 )  # fmt: skip
 """Settings without which a state has no meaning."""
+
+
+class _Hurried(Exception):
+    """The run ends; whatever is under way is left as it is."""
 
 
 class OffPolicyLearner:
@@ -177,17 +182,24 @@ class OffPolicyLearner:
         if replica is None or not replica.wanted:
             return False
         assert isinstance(actor, LoraActor)
-        if not replica.fitted:
-            stats.note = replica.fit(self.replay.tensors(), self.reach, self._breathe)
-            if not replica.fitted or not replica.wanted:
-                return False
-        begin, steps = self._clock() if self._clock else 0.0, self.practice.steps(control_steps)
-        if replica.practise(actor, steps, self._breathe):
-            self.sac.act_as_learned()
-        if self._clock:
-            self.practice.took(steps, self._clock() - begin)
-        stats.replica_updates, stats.replica_reward, stats.actor_held = replica.updates, replica.reward, 1.0
+        with suppress(_Hurried):
+            if not replica.fitted:
+                stats.note = replica.fit(self.replay.tensors(), self.reach, self._go_on)
+                if not replica.fitted or not replica.wanted:
+                    return False
+            begin, steps = self._clock() if self._clock else 0.0, self.practice.steps(control_steps)
+            if replica.practise(actor, steps, self._go_on):
+                self.sac.act_as_learned()
+            if self._clock:
+                self.practice.took(steps, self._clock() - begin)
+        stats.actor_held = 1.0
         return True
+
+    def _go_on(self) -> None:
+        """Breathe; breaks off what takes long when the run ends."""
+        if self.hurried:
+            raise _Hurried
+        self._breathe()
 
     def _breathe(self) -> None:
         """Wait for a pause of the robot's control loop, where that does not wait for us."""
@@ -233,6 +245,8 @@ class OffPolicyLearner:
         stats.temperature, stats.value_bias = sac.temperature, self.guard.bias
         stats.std = float(sac.acting.log_std.exp().mean())
         stats.dropped_updates = self.dropped_updates
+        if self.replica:
+            stats.replica_updates, stats.replica_reward = self.replica.updates, self.replica.reward
         if len(new):
             obs = torch.from_numpy(new.obs)
             with torch.no_grad():

@@ -45,7 +45,7 @@ class OffPolicyStats(Stats):
     replica_updates: int = 0
     """Updates of PPO in the replica so far."""
     replica_reward: float = 0.0
-    """Mean reward of a control step there."""
+    """Mean reward of a control step there, when it was last practised in."""
 
 
 @dataclass
