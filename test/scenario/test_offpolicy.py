@@ -44,8 +44,8 @@ class Watched(Robot):
         return record, labels
 
 
-def tuning(robot: Robot, learner: str = "offpolicy", **changes) -> FineTuning:
-    session = SessionConfig(minutes=0.3, episodes=1, look_episodes=1, measure_pretrained=False)
+def tuning(robot: Robot, learner: str = "offpolicy", minutes: float = 0.3, **changes) -> FineTuning:
+    session = SessionConfig(minutes=minutes, episodes=1, look_episodes=1, measure_pretrained=False)
     config = load_learner(learner, **SMALL, **changes)
     return FineTuning(session, config, TASK, robot.robot, TASK.policy_path, TASK.critic_path, 11)
 
@@ -69,7 +69,7 @@ def test_a_session_learns_within_the_bound_and_the_supervisor_has_the_last_word(
 
 def test_a_session_begins_in_a_replica_of_the_very_robot():
     robot = Robot(TASK, TASK.policy_path, 11, load_gap("default"))
-    tuned, reports = tuning(robot, "offpolicy_replica", replica_robots=2, replica_updates=3), []
+    tuned, reports = tuning(robot, "offpolicy_replica", 0.9, replica_robots=2, replica_updates=3), []
     assert run(robot, tuned, reports.append) == "budget"
     learner = tuned.learner
     fitted = learner.replica.fitted

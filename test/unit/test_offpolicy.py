@@ -314,10 +314,12 @@ class FakeReplica:
     def wanted(self):
         return self.updates < self.left
 
-    def fit(self, rows, reach, breathe):
+    looking = False
+
+    def fit(self, rows, reach, steps, breathe):
         self.fits += 1
         self.fitted = {"payload_kg": 2.0} if self.found else {}
-        assert len(rows["label"]) >= 100 and len(reach) == JOINTS
+        assert len(rows()["label"]) >= 100 and len(reach) == JOINTS and steps == 100
         return "The replica: payload_kg 2.00." if self.found else ""
 
     def practise(self, actor, steps, breathe):
@@ -342,7 +344,7 @@ def with_replica(fake, **changes) -> OffPolicyLearner:
 def test_the_replica_comes_first_and_what_was_practised_there_acts():
     fake = FakeReplica()
     agent = with_replica(fake)
-    first, second, third = (agent.update(window(agent, first=101 * i)) for i in range(3))
+    first, _, second, third = (agent.update(window(agent, first=101 * i)) for i in range(4))
     assert first.note.startswith("The replica") and not second.note and fake.fits == 1
     assert fake.asked == [100, 100] and (second.replica_updates, second.replica_reward) == (2, 0.5)
     assert first.actor_held == 1.0 and first.gradient_steps == 0, "the critics do not learn meanwhile"
@@ -353,7 +355,8 @@ def test_the_replica_comes_first_and_what_was_practised_there_acts():
 def test_what_was_practised_is_in_the_adapter():
     agent = with_replica(FakeReplica())
     before = agent.adapter(1).probe_out
-    agent.update(window(agent))
+    for i in range(2):
+        agent.update(window(agent, first=101 * i))
     assert not np.array_equal(agent.adapter(2).probe_out, before)
 
 
@@ -369,7 +372,7 @@ def test_a_run_that_ends_breaks_off_fit_and_practice():
     fake = FakeReplica()
     agent = with_replica(fake)
     agent.hurried = True
-    fake.fit = lambda rows, reach, breathe: breathe()
+    fake.fit = lambda rows, reach, steps, breathe: breathe()
     assert agent.update(window(agent)).actor_held == 1.0 and not fake.asked
     fake.fitted, fake.practise = {"payload_kg": 2.0}, lambda actor, steps, breathe: breathe()
     assert agent.update(window(agent, first=101)).replica_updates == 0
@@ -378,7 +381,8 @@ def test_a_run_that_ends_breaks_off_fit_and_practice():
 def test_a_checkpoint_knows_how_much_was_practised(tmp_path):
     fake, again = FakeReplica(), FakeReplica()
     agent = with_replica(fake)
-    agent.update(window(agent))
+    for i in range(2):
+        agent.update(window(agent, first=101 * i))
     store = CheckpointStore(tmp_path)
     store.save(agent, {"version": 1})
     store.load_latest(with_replica(again))

@@ -58,13 +58,21 @@ def walked(base):
     return found | {"label": torch.zeros(len(found["base"]), dtype=torch.uint8)}, reach
 
 
+def fit(found, rows, reach, breaths=None, steps=10_000):
+    count = [] if breaths is None else breaths
+    return found.fit(lambda: rows, reach, steps, lambda: count.append(1))
+
+
 def replica(base, **changes):
     return Replica(ROBOT, TASK, base, TASK.critic_path, CFG.model_copy(update=changes))
 
 
 def test_the_dynamics_of_a_robot_are_found_in_what_it_measured(base, walked):
-    found = replica(base)
-    said = found.fit(*walked, lambda: None)
+    found, breaths, parts = replica(base), [], 0
+    while not (said := fit(found, *walked, breaths=breaths, steps=100)):
+        parts += 1
+        assert found.looking and not found.fitted and len(breaths) == 100 * parts
+    assert parts == 16 and not found.looking
     assert said.startswith("The replica: payload_kg") and found.wanted and 0.0 < found.error < 0.3
     names = list(found.fitted)
     assert names[0] == "payload_kg" and names[-1] == "delay_ms"
@@ -73,10 +81,10 @@ def test_the_dynamics_of_a_robot_are_found_in_what_it_measured(base, walked):
 
 
 def test_a_robot_that_it_cannot_explain_has_no_replica(base, walked, monkeypatch):
-    monkeypatch.setattr(identify, "_ROUNDS", 3)
+    monkeypatch.setattr(identify, "ROUNDS", 3)
     rows, reach = walked
     found = replica(base)
-    said = found.fit(rows | {"change": rows["change"].flip(0)}, 8.0 * reach, lambda: None)
+    said = fit(found, rows | {"change": rows["change"].flip(0)}, 8.0 * reach)
     assert said.startswith("No replica: even payload_kg") and not found.wanted
     again = replica(base)
     again.restore(found.state())
@@ -87,7 +95,7 @@ def test_nothing_is_fitted_to_steps_that_do_not_follow_one_another(base, walked)
     rows, reach = walked
     found = replica(base)
     every_other = {key: value[::2] for key, value in rows.items()}
-    assert found.fit(every_other, reach, lambda: None) == "" and not found.fitted and found.wanted
+    assert fit(found, every_other, reach) == "" and not found.fitted and found.wanted and not found.looking
 
 
 def test_stretches_lie_within_what_one_robot_did_in_one_go():

@@ -6,7 +6,7 @@ al. 2024, arXiv 2404.12308, and Sobanbabu et al. 2025, arXiv 2505.14266). Nothin
 and estimates is used.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,9 @@ from ros2_rl.pretraining.batch_sim import BatchSim, rotate_inverse
 from ros2_rl.pretraining.velocity_env import ACTION_SCALE, ANG_VEL_SCALE, JOINT_VEL_SCALE
 from ros2_rl.robots import RobotDescription, projected_gravity
 
-_CANDIDATES, _ELITE, _ROUNDS = 24, 6, 30
-_STRETCHES, _STEPS = 40, 5
+ROUNDS = 20
+_CANDIDATES, _ELITE = 16, 4
+_STRETCHES, _STEPS = 64, 5
 _KEEP = 0.5
 """Share of a round's mean that the one before has."""
 _LEAST = 0.02
@@ -71,10 +72,11 @@ class Identifier:
         self.dynamics = Dynamics(robot, self._sim)
         self._rng = np.random.default_rng(seed)
 
-    def fit(self, measured: Measured, breathe: Callable[[], None] = lambda: None) -> tuple[np.ndarray, float]:
-        """The dynamics (D,) that explain it best, and their mean error, 1 being one of ``_SCALES``.
+    def fit(self, measured: Measured) -> Iterator[tuple[np.ndarray, float]]:
+        """The dynamics (D,) that explain it best so far, and their mean error, 1 being one of ``_SCALES``.
 
-        ``breathe`` is called before everything that takes milliseconds.
+        An iterator whose answers come some milliseconds after one another, so that a caller with little time
+        asks for a few at once; the last one is meant.
 
         Raises:
             ValueError: there is no stretch of consecutive steps.
@@ -82,32 +84,29 @@ class Identifier:
         starts = measured.starts(_STEPS)
         if not len(starts):
             raise ValueError(f"there are no {_STEPS} consecutive steps")
+        return self._search(measured, starts)
+
+    def _search(self, measured: Measured, starts: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
         dynamics, rng = self.dynamics, self._rng
         mean, spread, error = dynamics.start, dynamics.spread, np.inf
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             drawn = rng.normal(mean, spread, (_CANDIDATES, len(mean)))
             candidates = np.clip(drawn, dynamics.low, dynamics.high)
-            rows = rng.choice(starts, _STRETCHES)
-            errors = np.array([self._error(values, measured, rows, breathe) for values in candidates])
+            rows, errors = rng.choice(starts, _STRETCHES), np.zeros(_CANDIDATES)
+            for number, values in enumerate(candidates):
+                self.dynamics.give(self._all, values, self._rng)
+                self._place(measured, rows)
+                for step in range(_STEPS):
+                    if number or step:
+                        yield mean, error
+                    self._sim.step(measured.targets[rows + step])
+                    errors[number] += self._away(measured, rows + step + 1) / _STEPS
             elite = candidates[np.argsort(errors)[:_ELITE]]
             error = float(np.sort(errors)[:_ELITE].mean())
             mean = _KEEP * mean + (1.0 - _KEEP) * elite.mean(axis=0)
             spread = _KEEP * spread + (1.0 - _KEEP) * elite.std(axis=0)
             spread = np.maximum(spread, _LEAST * dynamics.spread)
-        return mean, error
-
-    def _error(
-        self, values: np.ndarray, measured: Measured, rows: np.ndarray, breathe: Callable[[], None]
-    ) -> float:
-        """Mean error of dynamics (D,) over the stretches that begin at ``rows``."""
-        self.dynamics.give(self._all, values, self._rng)
-        self._place(measured, rows)
-        total = 0.0
-        for step in range(_STEPS):
-            breathe()
-            self._sim.step(measured.targets[rows + step])
-            total += self._away(measured, rows + step + 1)
-        return total / _STEPS
+            yield mean, error
 
     def _place(self, measured: Measured, rows: np.ndarray) -> None:
         """Put the robots into the measured states; the heading plays no part."""

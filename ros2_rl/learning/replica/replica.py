@@ -1,6 +1,6 @@
 """The replica of one robot: fitted to its first steps, then practised in, update by update."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ class Replica:
         check_simulated(task, policy, robot)
         self._robot, self._task, self._critic, self._cfg = robot, task, critic, cfg
         self._env = pretraining_settings(task)["env"] | {"threads": 1}
+        self._search: Iterator[tuple[np.ndarray, float]] | None = None
+        self._names: tuple[str, ...] = ()
+        self._newest = np.zeros(0), 0.0
         self._practice: Practice | None = None
         self.fitted: dict[str, float] = {}
         """The dynamics that explain the robot best, by name; empty before the fit."""
@@ -59,26 +62,48 @@ class Replica:
         """Whether it is still of use: practised in too little, and not too unlike the robot."""
         return self.updates < self._cfg.replica_updates and self.error <= self._cfg.replica_error_limit
 
-    def fit(self, rows: Batch, reach: np.ndarray, breathe: Callable[[], None]) -> str:
-        """Find the dynamics of the robot in everything that a replay kept; what was found, as a sentence.
+    @property
+    def looking(self) -> bool:
+        """Whether a search for its dynamics is under way."""
+        return self._search is not None
 
-        ``reach`` (J,) is the raw action that a change of 1 means. Where nothing can be found yet, the
-        sentence is empty; where what is found explains too little, nobody wants the replica any more.
+    def fit(
+        self, rows: Callable[[], Batch], reach: np.ndarray, steps: int, breathe: Callable[[], None]
+    ) -> str:
+        """Go on looking for the robot's dynamics in what a replay had kept when it began.
+
+        ``reach`` (J,) is the raw action that a change of 1 means. Of ``steps`` each takes as long as one of
+        :meth:`practise`. What was found at last, as a sentence; where that explains too little, nobody wants
+        the replica any more, and where there is nothing to be found yet it begins anew next time.
         """
-        seen, label = rows["critic_obs"].numpy(), rows["label"].numpy()
-        goes_on = (rows["next_critic_obs"].numpy()[:-1] == seen[1:]).all(axis=1) & (label[:-1] == _POLICY)
-        actions = rows["base"].numpy() + reach * rows["change"].numpy()
-        finder = Identifier(self._robot, self._env["physics_dt"], self._cfg.seed)
-        measured = Measured.of(self._robot, seen, actions, np.append(goes_on, False))
-        try:
-            values, self.error = finder.fit(measured, breathe)
-        except ValueError:
-            return ""
-        self.fitted = dict(zip(finder.dynamics.names, values.tolist(), strict=True))
+        if self._search is None:
+            finder = Identifier(self._robot, self._env["physics_dt"], self._cfg.seed)
+            self._names = finder.dynamics.names
+            try:
+                self._search = finder.fit(self._measured(rows(), reach))
+            except ValueError:
+                return ""
+        for _ in range(steps):
+            breathe()
+            if (found := next(self._search, None)) is None:
+                return self._settle()
+            self._newest = found
+        return ""
+
+    def _settle(self) -> str:
+        values, self.error = self._newest
+        self._search = None
+        self.fitted = dict(zip(self._names, values.tolist(), strict=True))
         found = ", ".join(f"{name} {value:.2f}" for name, value in self.fitted.items())
         if not self.wanted:
             return f"No replica: even {found} explains the robot badly (error {self.error:.2f})."
         return f"The replica: {found}; error {self.error:.2f}."
+
+    def _measured(self, rows: Batch, reach: np.ndarray) -> Measured:
+        seen, label = rows["critic_obs"].numpy(), rows["label"].numpy()
+        goes_on = (rows["next_critic_obs"].numpy()[:-1] == seen[1:]).all(axis=1) & (label[:-1] == _POLICY)
+        actions = rows["base"].numpy() + reach * rows["change"].numpy()
+        return Measured.of(self._robot, seen, actions, np.append(goes_on, False))
 
     def practise(self, actor: LoraActor, steps: int, breathe: Callable[[], None]) -> bool:
         """So many control steps in the fitted replica; whether these changed ``actor``, always the same."""

@@ -177,19 +177,20 @@ class OffPolicyLearner:
             stats.reason = "a weight is no longer finite; everything is as before"
 
     def _practises(self, control_steps: int, stats: OffPolicyStats) -> bool:
-        """Walk in the replica, fitted first to all that is known by now; False where that is of no use."""
+        """Fit the replica, or walk in it once it is fitted; False where that is of no use."""
         replica, actor = self.replica, self.sac.actor
         if replica is None or not replica.wanted:
             return False
         assert isinstance(actor, LoraActor)
+        begin, steps = self._clock() if self._clock else 0.0, self.practice.steps(control_steps)
         with suppress(_Hurried):
-            if not replica.fitted:
-                stats.note = replica.fit(self.replay.tensors(), self.reach, self._go_on)
-                if not replica.fitted or not replica.wanted:
+            if replica.fitted:
+                if replica.practise(actor, steps, self._go_on):
+                    self.sac.act_as_learned()
+            else:
+                stats.note = replica.fit(self.replay.tensors, self.reach, steps, self._go_on)
+                if not stats.note and not replica.looking or not replica.wanted:
                     return False
-            begin, steps = self._clock() if self._clock else 0.0, self.practice.steps(control_steps)
-            if replica.practise(actor, steps, self._go_on):
-                self.sac.act_as_learned()
             if self._clock:
                 self.practice.took(steps, self._clock() - begin)
         stats.actor_held = 1.0
