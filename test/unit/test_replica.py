@@ -72,7 +72,7 @@ def test_the_dynamics_of_a_robot_are_found_in_what_it_measured(base, walked):
     while not (said := fit(found, *walked, breaths=breaths, steps=100)):
         parts += 1
         assert found.looking and not found.fitted and len(breaths) == 100 * parts
-    assert parts == 16 and not found.looking
+    assert parts == 18 and not found.looking
     assert said.startswith("The replica: payload_kg") and found.wanted and 0.0 < found.error < 0.3
     names = list(found.fitted)
     assert names[0] == "payload_kg" and names[-1] == "delay_ms"

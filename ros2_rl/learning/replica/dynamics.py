@@ -20,6 +20,7 @@ class Dynamics:
         names: of the D numbers.
         low, high: their bounds, (D,).
         start, spread: mean and standard deviation (D,) before anything is known.
+        least: spread (D,) below which a search sees no difference; of the delay half a physics step.
     """
 
     def __init__(self, robot: RobotDescription, sim: BatchSim):
@@ -31,6 +32,7 @@ class Dynamics:
         self.high = np.array([10.0, 0.2, *[1.5] * count, _CONTROL_STEP_MS])
         self.start = np.array([1.0, 0.0, *[1.0] * count, 8.0])
         self.spread = np.array([2.0, 0.05, *[0.3] * count, 8.0])
+        self.least = np.array([0.1, 0.005, *[0.02] * count, 2.5])
         self._robot, self._sim = robot, sim
         self._leg = np.array([legs.index(joint.split("_")[0]) for joint in robot.joints])
         self._trunk = Trunk.of(sim.nominal, sim.nominal.body(robot.base_link).id)

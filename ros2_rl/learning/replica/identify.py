@@ -16,13 +16,11 @@ from ros2_rl.pretraining.batch_sim import BatchSim, rotate_inverse
 from ros2_rl.pretraining.velocity_env import ACTION_SCALE, ANG_VEL_SCALE, JOINT_VEL_SCALE
 from ros2_rl.robots import RobotDescription, projected_gravity
 
-ROUNDS = 20
-_CANDIDATES, _ELITE = 16, 4
-_STRETCHES, _STEPS = 64, 5
+ROUNDS = 30
+_CANDIDATES, _ELITE = 20, 5
+_STRETCHES, _STEPS = 64, 3
 _KEEP = 0.5
 """Share of a round's mean that the one before has."""
-_LEAST = 0.02
-"""Smallest spread of candidates, in spreads of the start: each round has other stretches and another best."""
 _SCALES = {"q": 0.02, "dq": 1.0, "ang_vel": 0.4, "gravity": 0.01, "lin_vel": 0.05}
 """Errors that count the same, SI units; larger ones count linearly."""
 
@@ -105,7 +103,7 @@ class Identifier:
             error = float(np.sort(errors)[:_ELITE].mean())
             mean = _KEEP * mean + (1.0 - _KEEP) * elite.mean(axis=0)
             spread = _KEEP * spread + (1.0 - _KEEP) * elite.std(axis=0)
-            spread = np.maximum(spread, _LEAST * dynamics.spread)
+            spread = np.maximum(spread, dynamics.least)
             yield mean, error
 
     def _place(self, measured: Measured, rows: np.ndarray) -> None:
