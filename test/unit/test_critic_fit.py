@@ -139,8 +139,8 @@ def test_the_policy_stays_as_it_is_until_the_critic_is_fitted_and_then_learns(tu
     assert tuning.fits_critic
     updates = windows(tuning, 2)
     assert not tuning.fits_critic
-    assert updates[1].note.startswith("The critic is fitted")
-    assert updates[0].note == "The critic has seen 53 % of the steps that it is fitted to."
+    assert updates[1].stats.note.startswith("The critic is fitted")
+    assert updates[0].stats.note == "The critic has seen 53 % of the steps that it is fitted to."
     assert all(not pair[1].any() for update in updates for pair in update.adapter.layers.values())
     assert [update.adapter.version for update in updates] == [1, 2]
 
@@ -150,8 +150,8 @@ def test_learning_begins_with_the_fitted_critic_and_can_be_resumed(
 ) -> None:
     tuning.keep(tmp_path / "run" / "checkpoints")
     *_, last, learnt = windows(tuning, 3)
-    assert last.note.startswith("The critic is fitted; it explains ") and not tuning.fits_critic
-    assert learnt.note == "" and any(pair[1].any() for pair in learnt.adapter.layers.values())
+    assert last.stats.note.startswith("The critic is fitted; it explains ") and not tuning.fits_critic
+    assert learnt.stats.note == "" and any(pair[1].any() for pair in learnt.adapter.layers.values())
     assert (tmp_path / "run" / CRITIC).is_file()
 
     again = make_tuning(tmp_path / "policy.onnx")
