@@ -368,6 +368,24 @@ def test_while_no_replica_is_found_it_goes_on_looking():
     assert fake.fits == 2 and not fake.asked and stats.gradient_steps == 100, "it learns as without one"
 
 
+def test_practice_that_breaks_the_actor_is_undone_and_the_replica_given_up():
+    fake = FakeReplica()
+    agent = with_replica(fake)
+    agent.update(window(agent))
+    before = agent.adapter(1).probe_out
+
+    def spoil(actor, steps, breathe):
+        with torch.no_grad():
+            actor.mlp.linears[0].B[0, 0] = torch.nan
+        return True
+
+    fake.practise, fake.give_up = spoil, lambda: setattr(fake, "left", 0)
+    stats = agent.update(window(agent, first=101))
+    assert "no longer finite" in stats.reason and stats.dropped_updates == 1 and agent.sac.finite()
+    assert np.array_equal(agent.adapter(2).probe_out, before)
+    assert agent.update(window(agent, first=202)).gradient_steps == 100, "it goes on without"
+
+
 def test_a_run_that_ends_breaks_off_fit_and_practice():
     fake = FakeReplica()
     agent = with_replica(fake)

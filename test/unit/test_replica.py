@@ -131,6 +131,14 @@ def test_practice_changes_the_adapters_and_nothing_else(base, monkeypatch):
     assert all(bool(p.isfinite().all()) for p in after.values())
 
 
+def test_a_replica_that_is_given_up_is_not_wanted_any_more(base):
+    found, again = replica(base), replica(base)
+    assert found.wanted
+    found.give_up()
+    again.restore(found.state())
+    assert not found.wanted and not again.wanted
+
+
 def test_replicas_are_nearly_but_not_quite_alike():
     robots = env(8)
     assert len(set(robots.sim.kp[:, 9].tolist())) == 8

@@ -62,6 +62,10 @@ class Replica:
         """Whether it is still of use: practised in too little, and not too unlike the robot."""
         return self.updates < self._cfg.replica_updates and self.error <= self._cfg.replica_error_limit
 
+    def give_up(self) -> None:
+        """Nothing good comes of it."""
+        self.error = np.inf
+
     @property
     def looking(self) -> bool:
         """Whether a search for its dynamics is under way."""

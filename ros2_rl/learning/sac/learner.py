@@ -186,7 +186,7 @@ class OffPolicyLearner:
         with suppress(_Hurried):
             if replica.fitted:
                 if replica.practise(actor, steps, self._go_on):
-                    self.sac.act_as_learned()
+                    self._take_over(replica, stats)
             else:
                 stats.note = replica.fit(self.replay.tensors, self.reach, steps, self._go_on)
                 if not stats.note and not replica.looking or not replica.wanted:
@@ -195,6 +195,16 @@ class OffPolicyLearner:
                 self.practice.took(steps, self._clock() - begin)
         stats.actor_held = 1.0
         return True
+
+    def _take_over(self, replica: "Replica", stats: OffPolicyStats) -> None:
+        """Let what was practised act, unless it is broken: then the replica has had its day."""
+        if self.sac.finite():
+            self.sac.act_as_learned()
+            return
+        self.sac.set_actor(self.sac.actor_parameters())
+        replica.give_up()
+        self.dropped_updates += 1
+        stats.reason = "a weight is no longer finite after practice in the replica, which is given up"
 
     def _go_on(self) -> None:
         """Breathe; breaks off what takes long when the run ends."""
