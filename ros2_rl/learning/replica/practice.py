@@ -18,9 +18,11 @@ from ros2_rl.pretraining.velocity_env import VelocityEnv
 from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
 
-STEPS = 96
+STEPS = 48
 """Control steps of each robot in an update. Few robots and many steps, not the other way round: a step of 64
 robots fits into a pause of the real one's control loop."""
+_SETTINGS = {"gamma": 0.97}
+"""Where practice differs from pre-training: a shorter horizon, for what is left to learn is soon seen."""
 _SPREAD = 0.1
 """How much replicas differ from what was fitted, in standard deviations of what was thought before."""
 
@@ -64,7 +66,7 @@ class Practice:
             as_model("critic", load_critic(critic), 1, self._obs),
         )
         storage = RolloutStorage("rl", env.num_envs, STEPS, self._obs, [env.num_actions])
-        settings = pretraining_settings(env.task)["runner"]["algorithm"]
+        settings = pretraining_settings(env.task)["runner"]["algorithm"] | _SETTINGS
         self._ppo = PPO(*models, storage, schedule="adaptive", **settings)
         self._breathe: Callable[[], None] = lambda: None
         self._ppo.optimizer.register_step_pre_hook(lambda *_: self._breathe())

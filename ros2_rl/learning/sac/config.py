@@ -127,7 +127,7 @@ class OffPolicyConfig(SacConfig, LearnerSettings):
         0.3, gt=0, le=100, description="error above which a simulator is not taken for this robot"
     )
     replica_robots: int = Field(64, ge=1, le=4096, description="robots in that simulator")
-    replica_std: float = Field(0.2, ge=0.01, le=1, description="their noise at the start, raw action")
+    replica_std: float = Field(0.35, ge=0.01, le=1, description="their noise at the start, raw action")
 
     # Data
     window_steps: int = Field(100, ge=64, le=10_000, description="control steps between two updates")

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _SNAPSHOTS = 64
 _PRACTICE = 1.0
 """Control steps in the replica, of all its robots at once, to one of the robot's."""
+_PRACTISED = 0.2
+"""Pace of the averaged actor with every window of practice: single updates there are good or bad by luck."""
 _SAME = (
     "change", "bound_deg", "actor_hidden", "rank", "alpha", "critics", "critic_hidden", "shaping",
     "reward_scale",
@@ -199,7 +201,7 @@ class OffPolicyLearner:
     def _take_over(self, replica: "Replica", stats: OffPolicyStats) -> None:
         """Let what was practised act, unless it is broken: then the replica has had its day."""
         if self.sac.finite():
-            self.sac.act_as_learned()
+            self.sac.follow_actor(_PRACTISED)
             return
         self.sac.set_actor(self.sac.actor_parameters())
         replica.give_up()

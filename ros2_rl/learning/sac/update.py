@@ -253,9 +253,9 @@ class SoftActorCritic(Generic[Actor]):
         load_parameters(self.acting, parameters)
         self.actor_optimizer.state.clear()
 
-    def act_as_learned(self) -> None:
-        """Let the actor act as it is, not as its average; for somebody else has changed it."""
-        _follow(self.acting, self.actor, 1.0)
+    def follow_actor(self, pace: float) -> None:
+        """Move the average that acts this much towards the actor; for somebody else has changed that."""
+        _follow(self.acting, self.actor, pace)
 
     def actor_parameters(self) -> dict[str, torch.Tensor]:
         """A copy of the parameters of the actor that acts."""
