@@ -23,6 +23,7 @@ from ros2_rl.launch_values import (
     recording,
     yes,
 )
+from ros2_rl.learning.choice import learner_for
 from ros2_rl.learning.config import load_learner
 from ros2_rl.policy.mlp import linear_layers
 from ros2_rl.policy.onnx_policy import OnnxPolicy
@@ -154,7 +155,7 @@ def check_finetune_args(values: Mapping[str, str]) -> FinetuneArgs:
     task = load_task(common["task"])
     policy = OnnxPolicy(Path(common["policy"] or task.policy_path))
     minutes = number("minutes", text["minutes"], 0.1, 10_000)
-    learner = task.learner_for(minutes) if text["learner"] == AUTO else text["learner"]
+    learner = learner_for(task, policy, minutes) if text["learner"] == AUTO else text["learner"]
     load_learner(learner).check_rank(layer.weight.shape for layer in linear_layers(policy.model))
     operator = one_of("operator", text["operator"], OPERATORS)
     if operator == "scripted" and common["hardware"] == "go2":

@@ -121,12 +121,19 @@ class FineTuning:
             return (
                 f"cannot keep up: {pace:.2g} gradient steps a control step instead of {learner.cfg.utd:.2g}"
             )
+        rehearsal = learner.rehearsal
+        if rehearsal and rehearsal.leads and rehearsal.effort.behind:
+            pace = rehearsal.effort.ratio
+            return f"cannot keep up: {pace:.2g} control steps in the replica to one of the robot's, not 1"
         return ""
 
     def pace(self) -> dict[str, float]:
         """How much is learned from each control step, where that can change."""
         learner = self.learner
-        return {"utd": learner.effort.ratio} if isinstance(learner, OffPolicyLearner) else {}
+        if not isinstance(learner, OffPolicyLearner):
+            return {}
+        practised = {"replica_ratio": learner.rehearsal.effort.ratio} if learner.rehearsal else {}
+        return {"utd": learner.effort.ratio} | practised
 
     def hurry(self) -> None:
         """Let an update that is under way end soon; from any thread."""

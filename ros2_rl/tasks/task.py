@@ -56,6 +56,9 @@ class Task(BaseModel):
     critic: str = Field(description="critic weights, in the share folder")
     learner: str = Field(default="slowrl", description="what learner:=auto stands for, in config/learners")
     quick_learner: str = Field(default="", description="the same for a budget of up to quick_minutes")
+    quick_learner_of_others: str = Field(
+        default="", description="the same where the policy sees or acts otherwise than the task's own"
+    )
     quick_minutes: float = Field(default=0.0, ge=0, description="min")
     commands: Commands
     stand_below: float = Field(ge=0, description="norm of the command below which the robot stands")
@@ -68,10 +71,6 @@ class Task(BaseModel):
         if self.jump and self.jump.duration > self.gait_period:
             raise ValueError(f"the jump lasts {self.jump.duration:g} s, longer than gait_period")
         return self
-
-    def learner_for(self, minutes: float) -> str:
-        """What learner:=auto stands for with so long a budget, robot minutes."""
-        return self.quick_learner if self.quick_learner and minutes <= self.quick_minutes else self.learner
 
     @property
     def command_ranges(self) -> dict[str, tuple[float, float]]:

@@ -72,7 +72,7 @@ def test_a_session_begins_in_a_replica_of_the_very_robot():
     tuned, reports = tuning(robot, "offpolicy_replica", 0.9, replica_robots=2, replica_updates=3), []
     assert run(robot, tuned, reports.append) == "budget"
     learner = tuned.learner
-    fitted = learner.replica.fitted
+    fitted = learner.rehearsal.replica.fitted
     assert fitted["strength_RR"] < 0.7 < min(fitted[f"strength_{leg}"] for leg in ("FL", "FR", "RL"))
     assert fitted["delay_ms"] > 13.0 and fitted["payload_kg"] > 1.0
     updates = [report.values for report in reports if report.kind == "update"]

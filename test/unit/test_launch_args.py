@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from ros2_rl.errors import ConfigError
 from ros2_rl.launch_args import FINETUNE_ARGUMENTS, SIM_ARGUMENTS, check_finetune_args, check_sim_args
 from ros2_rl.learning.config import load_learner
+from ros2_rl.policy.contract import Contract
+from ros2_rl.policy.onnx_policy import OnnxPolicy, linear_layers, write_policy
 from ros2_rl.tasks import load_task
 
 
@@ -95,9 +98,24 @@ def test_for_a_short_budget_auto_is_the_learner_that_gets_furthest_in_it() -> No
     def chosen(task: str, minutes: str) -> str:
         return check_finetune_args({"learner": "auto", "task": task, "minutes": minutes}).learner
 
-    assert chosen("trot", "20") == "offpolicy_lora", "the evidence is in docs/offpolicy.md"
+    assert chosen("trot", "20") == "offpolicy_replica", "the evidence is in docs/offpolicy.md"
     assert chosen("trot", "20.1") == "fft"
     assert chosen("jump", "5") == "slowrl"
+
+
+def test_auto_asks_no_simulator_for_a_policy_that_it_does_not_know(tmp_path: Path) -> None:
+    own = OnnxPolicy(load_task("trot").policy_path)
+
+    def chosen(contract: Contract, minutes: str) -> str:
+        path = tmp_path / "policy.onnx"
+        write_policy(path, linear_layers(own.model), "elu", contract)
+        return check_finetune_args({"learner": "auto", "policy": str(path), "minutes": minutes}).learner
+
+    others = replace(own.contract, action_scale=(0.2,))
+    assert chosen(others, "20") == "offpolicy_lora"
+    assert chosen(others, "75") == "fft"
+    trained_on = replace(own.contract, run_path="elsewhere", policy_version=3)
+    assert chosen(trained_on, "20") == "offpolicy_replica", "it sees and acts as the task's own"
 
 
 def test_the_simulator_has_no_learner() -> None:

@@ -360,6 +360,18 @@ def test_what_was_practised_is_in_the_adapter():
     assert not np.array_equal(agent.adapter(2).probe_out, before)
 
 
+def test_a_robot_that_is_not_learned_from_walks_with_little_noise():
+    agent = with_replica(FakeReplica())
+    before = agent.adapter(1).log_std
+    stats = agent.update(window(agent))
+    assert (agent.adapter(2).log_std < before).all()
+    np.testing.assert_allclose(np.exp(agent.adapter(2).log_std), 0.05, rtol=1e-4)
+    assert stats.std < OffPolicyConfig(**SMALL).std_init and stats.replica_ratio == 1.0
+    for i in range(1, 4):
+        agent.update(window(agent, first=101 * i))
+    np.testing.assert_allclose(agent.adapter(3).log_std, before, atol=0.1, err_msg="critics need noise")
+
+
 def test_while_no_replica_is_found_it_goes_on_looking():
     fake = FakeReplica(found=False)
     agent = with_replica(fake)

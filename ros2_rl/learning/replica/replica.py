@@ -1,20 +1,19 @@
 """The replica of one robot: fitted to its first steps, then practised in, update by update."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ros2_rl.errors import ConfigError
+from ros2_rl.learning.choice import is_own_kind
 from ros2_rl.learning.replica.identify import Identifier, Measured
 from ros2_rl.learning.replica.practice import Practice, ReplicaEnv, pretraining_settings
 from ros2_rl.learning.sac.config import OffPolicyConfig
 from ros2_rl.learning.sac.networks import LoraActor
 from ros2_rl.learning.sac.replay import LABELS, Batch
 from ros2_rl.policy.onnx_policy import OnnxPolicy
-from ros2_rl.pretraining.export import contract
 from ros2_rl.robots import RobotDescription
 from ros2_rl.tasks import Task
 
@@ -41,7 +40,7 @@ class Replica:
             raise ConfigError(
                 "A replica needs the policy's critic, and there is none; set replica_updates to 0."
             )
-        check_simulated(task, policy, robot)
+        check_simulated(task, policy)
         self._robot, self._task, self._critic, self._cfg = robot, task, critic, cfg
         self._env = pretraining_settings(task)["env"] | {"threads": 1}
         self._search: Iterator[tuple[np.ndarray, float]] | None = None
@@ -130,15 +129,13 @@ class Replica:
         self.fitted, self.error, self.updates = dict(state["fitted"]), state["error"], state["updates"]
 
 
-def check_simulated(task: Task, policy: OnnxPolicy, robot: RobotDescription) -> None:
+def check_simulated(task: Task, policy: OnnxPolicy) -> None:
     """Refuse a policy that pre-training's simulator cannot walk with.
 
     Raises:
         ConfigError: its observations, joints, gains or rates are other ones.
     """
-    theirs, ours = policy.contract, contract("trot", robot, "")
-    same = replace(theirs, run_path=ours.run_path, policy_version=0, log_std=ours.log_std, extra=ours.extra)
-    if task.name != "trot" or same != ours:
+    if task.name != "trot" or not is_own_kind(task, policy):
         raise ConfigError(
             "A replica knows only the observations, joints and rates of the stack's own trot; this policy "
             "has others; set replica_updates to 0, or use learner:=offpolicy_lora."

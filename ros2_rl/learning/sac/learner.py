@@ -4,7 +4,7 @@ Rewards are relative to pre-trained values (``fields.py``) and centred by their 
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ from ros2_rl.learning.sac.config import OffPolicyConfig
 from ros2_rl.learning.sac.effort import Effort
 from ros2_rl.learning.sac.experience import Transitions
 from ros2_rl.learning.sac.fields import Fields, sound
-from ros2_rl.learning.sac.networks import LoraActor, ResidualActor
+from ros2_rl.learning.sac.networks import ResidualActor
 from ros2_rl.learning.sac.pauses import Pauses
+from ros2_rl.learning.sac.rehearsal import CALM, Hurried, Rehearsal
 from ros2_rl.learning.sac.replay import LABELS, Batch, Replay
 from ros2_rl.learning.sac.stats import OffPolicyStats
 from ros2_rl.learning.sac.update import SoftActorCritic
@@ -31,19 +32,11 @@ if TYPE_CHECKING:
     from ros2_rl.learning.replica.replica import Replica
 
 _SNAPSHOTS = 64
-_PRACTICE = 1.0
-"""Control steps in the replica, of all its robots at once, to one of the robot's."""
-_PRACTISED = 0.2
-"""Pace of the averaged actor with every window of practice: single updates there are good or bad by luck."""
 _SAME = (
     "change", "bound_deg", "actor_hidden", "rank", "alpha", "critics", "critic_hidden", "shaping",
     "reward_scale",
 )  # fmt: skip
 """Settings without which a state has no meaning."""
-
-
-class _Hurried(Exception):
-    """The run ends; whatever is under way is left as it is."""
 
 
 class OffPolicyLearner:
@@ -73,7 +66,7 @@ class OffPolicyLearner:
         """
         torch.set_num_threads(cfg.torch_threads)
         torch.manual_seed(cfg.seed)
-        self.policy, self.cfg, self._clock, self.replica = policy, cfg, clock, replica
+        self.policy, self.cfg, self._clock = policy, cfg, clock
         self.generator = torch.Generator().manual_seed(cfg.seed)
         contract = policy.contract
         self._deg = np.degrees(np.abs(np.asarray(contract.action_scale)))
@@ -93,12 +86,12 @@ class OffPolicyLearner:
         self.relabelled = Replay(widths, identity, cfg.replay_capacity)
         """This session's steps under other commands."""
         self.guard = ValueGuard(cfg.gamma, cfg.value_bias_limit)
-        self.effort = Effort(cfg.utd, cfg.utd_min, cfg.real_time_share, contract.step_dt, clock is not None)
-        self.practice = Effort(
-            _PRACTICE, _PRACTICE / 100, cfg.real_time_share, contract.step_dt, clock is not None
+        share, step_dt = cfg.real_time_share, contract.step_dt
+        self.effort = Effort(cfg.utd, cfg.utd_min, share, step_dt, clock is not None)
+        self.rehearsal = (
+            Rehearsal(replica, self.sac, self.reach, step_dt, share, clock) if replica else None
         )
-        """The same for control steps in the replica."""
-        self.pauses = Pauses(clock, contract.step_dt, cfg.real_time_share) if clock else None
+        self.pauses = Pauses(clock, step_dt, share) if clock else None
         """When gradient steps are made; None where the robot waits for them."""
         self.updates = self.dropped_updates = 0
         self.hurried = False
@@ -131,8 +124,11 @@ class OffPolicyLearner:
             self._watch_values(new, fields)
             # An evaluation brings many steps at once; what a window may take is as long as any other.
             count = min(len(new), self.cfg.window_steps)
-            if not self._practises(count, stats):
+            rehearsal = self.rehearsal
+            if not (rehearsal and rehearsal(count, self.replay.tensors, self._go_on, stats)):
                 self._learn(count, stats)
+            elif stats.reason:
+                self.dropped_updates += 1
         return self._describe(new, stats)
 
     def _has_sources(self, replay: Replay) -> bool:
@@ -178,40 +174,10 @@ class OffPolicyLearner:
             self.dropped_updates += 1
             stats.reason = "a weight is no longer finite; everything is as before"
 
-    def _practises(self, control_steps: int, stats: OffPolicyStats) -> bool:
-        """Fit the replica, or walk in it once it is fitted; False where that is of no use."""
-        replica, actor = self.replica, self.sac.actor
-        if replica is None or not replica.wanted:
-            return False
-        assert isinstance(actor, LoraActor)
-        begin, steps = self._clock() if self._clock else 0.0, self.practice.steps(control_steps)
-        with suppress(_Hurried):
-            if replica.fitted:
-                if replica.practise(actor, steps, self._go_on):
-                    self._take_over(replica, stats)
-            else:
-                stats.note = replica.fit(self.replay.tensors, self.reach, steps, self._go_on)
-                if not stats.note and not replica.looking or not replica.wanted:
-                    return False
-            if self._clock:
-                self.practice.took(steps, self._clock() - begin)
-        stats.actor_held = 1.0
-        return True
-
-    def _take_over(self, replica: "Replica", stats: OffPolicyStats) -> None:
-        """Let what was practised act, unless it is broken: then the replica has had its day."""
-        if self.sac.finite():
-            self.sac.follow_actor(_PRACTISED)
-            return
-        self.sac.set_actor(self.sac.actor_parameters())
-        replica.give_up()
-        self.dropped_updates += 1
-        stats.reason = "a weight is no longer finite after practice in the replica, which is given up"
-
     def _go_on(self) -> None:
         """Breathe; breaks off what takes long when the run ends."""
         if self.hurried:
-            raise _Hurried
+            raise Hurried
         self._breathe()
 
     def _breathe(self) -> None:
@@ -258,8 +224,8 @@ class OffPolicyLearner:
         stats.temperature, stats.value_bias = sac.temperature, self.guard.bias
         stats.std = float(sac.acting.log_std.exp().mean())
         stats.dropped_updates = self.dropped_updates
-        if self.replica:
-            stats.replica_updates, stats.replica_reward = self.replica.updates, self.replica.reward
+        if self.rehearsal:
+            self.rehearsal.describe(stats)
         if len(new):
             obs = torch.from_numpy(new.obs)
             with torch.no_grad():
@@ -278,11 +244,14 @@ class OffPolicyLearner:
     ) -> Adapter:
         """What was learned, for the executor; kept under its version for :meth:`rollback`."""
         self.snapshot(version)
-        return to_adapter(
+        found = to_adapter(
             self.policy, self.cfg, self.sac.acting, self.reach,
             version=version, activate_at_step=activate_at_step, next_at_step=next_at_step,
             created_ns=created_ns,
         )  # fmt: skip
+        if self.rehearsal and self.rehearsal.leads:
+            return replace(found, log_std=np.minimum(found.log_std, CALM))
+        return found
 
     def sizes(self) -> tuple[int, int]:
         """Numbers that learn, and those of the base policy."""
@@ -320,7 +289,7 @@ class OffPolicyLearner:
             "earlier": self.earlier.tensors(),
             "relabelled": self.relabelled.tensors(),
             "guard": self.guard.rows(),
-            "replica": self.replica.state() if self.replica else None,
+            "replica": self.rehearsal.replica.state() if self.rehearsal else None,
             **self.sac.state(),
         }
 
@@ -341,5 +310,5 @@ class OffPolicyLearner:
         self.earlier.restore(state["earlier"])
         self.relabelled.restore(state["relabelled"])
         self.guard.restore(state["guard"])
-        if self.replica and state.get("replica"):
-            self.replica.restore(state["replica"])
+        if self.rehearsal and state.get("replica"):
+            self.rehearsal.replica.restore(state["replica"])

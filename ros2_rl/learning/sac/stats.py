@@ -46,6 +46,8 @@ class OffPolicyStats(Stats):
     """Updates of PPO in the replica so far."""
     replica_reward: float = 0.0
     """Mean reward of a control step there, when it was last practised in."""
+    replica_ratio: float = 0.0
+    """Control steps there, of all robots at once, to one of the robot's."""
 
 
 @dataclass
