@@ -18,7 +18,7 @@ from slowrl_robot import Twin
 
 from ros2_rl.learning.config import SlowRLConfig, load_learner
 from ros2_rl.learning.events import Announce, Label, Learn
-from ros2_rl.learning.finetune import make_learner
+from ros2_rl.learning.making import make_learner
 from ros2_rl.learning.rollout import Batch, Counts, Rollout
 from ros2_rl.learning.session import Session
 from ros2_rl.learning.session_config import SessionConfig

@@ -4,16 +4,16 @@ Used by the learner node, which makes updates in a thread of their own, and by t
 loop, which makes them on the spot.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.checkpoint import CheckpointStore, Restored, export_merged
 from ros2_rl.learning.config import LearnerConfig, SlowRLConfig
 from ros2_rl.learning.critic_fit import CriticFit, blank_layers
 from ros2_rl.learning.events import Label, Learn, Restore
+from ros2_rl.learning.making import as_asked, make_learner, make_replica
 from ros2_rl.learning.networks import critic_bytes, read_critic
 from ros2_rl.learning.ppo import SlowRL
 from ros2_rl.learning.rollout import Batch, Rollout
@@ -34,9 +34,6 @@ from ros2_rl.policy.residual import check_bound
 from ros2_rl.policy.step import StepRecord, critic_width
 from ros2_rl.robots import NS_PER_S, JointCommand, RobotDescription
 from ros2_rl.tasks import Task
-
-if TYPE_CHECKING:
-    from ros2_rl.learning.replica.replica import Replica
 
 CRITIC = "critic.safetensors"
 """Name of a fitted critic in the folder of the run."""
@@ -99,7 +96,7 @@ class FineTuning:
             self._fit = None if critic_path else CriticFit(inputs, cfg)
             self.learner = make_learner(self.policy, critic_path or blank_layers(inputs), cfg)
             self.rollout = Rollout(learner.fall_blame_steps)
-        self.session = Session(_as_asked(session, cfg), task, robot, seed, self._collect)
+        self.session = Session(as_asked(session, cfg), task, robot, seed, self._collect)
         self.version = 0
         self._store: CheckpointStore | None = None
 
@@ -296,58 +293,3 @@ class FineTuning:
 
     def _collect(self, record: StepRecord, after: StepRecord, reward: float, label: Label) -> None:
         self.rollout.add(record, after, reward, label.actor, bool(label.falls))
-
-
-def _as_asked(session: SessionConfig, cfg: LearnerConfig) -> SessionConfig:
-    """The session with what the learner's settings say of it."""
-    changes: dict[str, object] = {
-        "window_steps": cfg.window_steps,
-        "lag_steps": cfg.activation_lag_steps,
-        "promotion_gate": cfg.promotion_gate,
-        "gate_margin": cfg.gate_margin,
-    }
-    if isinstance(cfg, OffPolicyConfig):
-        changes |= {
-            "collect_evaluations": True,
-            "look_every_min": min(session.look_every_min, cfg.look_every_min),
-            "look_pause_min": min(session.look_pause_min, cfg.look_pause_min),
-            "look_episodes": min(session.look_episodes, cfg.look_episodes),
-            "look_shove_m_s": cfg.look_shove_m_s,
-        }
-    return session.model_copy(update=changes)
-
-
-def make_learner(policy: OnnxPolicy, critic: Path | Sequence[Layer], cfg: SlowRLConfig) -> SlowRL:
-    """The learner that ``cfg.algorithm`` names.
-
-    Raises:
-        ConfigError: it needs a library that is not installed.
-    """
-    if cfg.algorithm != "rsl_rl":
-        return SlowRL(policy, critic, cfg)
-    try:
-        from ros2_rl.learning.rsl_rl_ppo import RslRlPPO
-    except ImportError as error:
-        raise ConfigError(
-            f"The algorithm rsl_rl needs a library that is not there ({error.name}); install rsl-rl-lib."
-        ) from error
-    return RslRlPPO(policy, critic, cfg)
-
-
-def make_replica(
-    robot: RobotDescription, task: Task, policy: OnnxPolicy, critic: Path | None, cfg: OffPolicyConfig
-) -> "Replica | None":
-    """The replica that ``cfg`` asks for.
-
-    Raises:
-        ConfigError: it needs a library that is not installed, or does not fit the policy.
-    """
-    if not cfg.replica_updates:
-        return None
-    try:
-        from ros2_rl.learning.replica.replica import Replica
-    except ImportError as error:
-        raise ConfigError(
-            f"A replica needs a library that is not there ({error.name}); install rsl-rl-lib."
-        ) from error
-    return Replica(robot, task, policy, critic, cfg)

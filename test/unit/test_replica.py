@@ -8,7 +8,7 @@ import torch
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import load_learner
-from ros2_rl.learning.finetune import make_replica
+from ros2_rl.learning.making import make_replica
 from ros2_rl.learning.replica import identify, practice
 from ros2_rl.learning.replica.identify import Identifier, Measured
 from ros2_rl.learning.replica.practice import ReplicaEnv, pretraining_settings

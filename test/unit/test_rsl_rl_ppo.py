@@ -7,7 +7,7 @@ from learning_rig import batch, collect, make_learner, policy, walk, write_criti
 
 from ros2_rl.errors import ConfigError
 from ros2_rl.learning.config import load_learner
-from ros2_rl.learning.finetune import make_learner as by_name
+from ros2_rl.learning.making import make_learner as by_name
 from ros2_rl.learning.window import Window
 from ros2_rl.policy.adapter import Adapter, check, check_probe, merge
 from ros2_rl.policy.onnx_policy import OnnxPolicy
