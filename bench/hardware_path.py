@@ -8,7 +8,7 @@ to the rest is seen against the same fine-tuning with a window that never fills;
 whatever else the machine does meets both. Must: p99 < 5 ms while the learner trains, the executor's own p99
 within 10 % of that without updates, and the distance of two LowCmd at p99 within 2.5 ms.
 
-    python bench/hardware_path.py [--quick] [--seconds 180] [--out FILE]
+    python bench/hardware_path.py [--quick] [--seconds 180] [--learner slowrl] [--out FILE]
 """
 
 import argparse
@@ -40,12 +40,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one pair of runs of 1 minute, not three pairs")
     parser.add_argument("--out", type=Path, help="write the figures as flat JSON")
     parser.add_argument("--seconds", type=float, default=180.0, help="length of a run under the policy")
+    parser.add_argument("--learner", default="slowrl", help="as in config/learners")
     args = parser.parse_args()
     pairs, seconds = (1, 60.0) if args.quick else (3, args.seconds)
     runs: dict[bool, list[dict[str, float]]] = {False: [], True: []}
     for pair in range(pairs):
         for updates in (False, True) if pair % 2 == 0 else (True, False):
-            runs[updates].append(measure(updates, seconds))
+            runs[updates].append(measure(args.learner, updates, seconds))
     figures = {f"{k}_learner": v for k, v in medians(runs[True]).items()}
     figures |= {f"{k}_paused": v for k, v in medians(runs[False]).items()}
     ratios = [
@@ -73,14 +74,14 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
-def measure(updates: bool, seconds: float) -> dict[str, float]:
+def measure(learner: str, updates: bool, seconds: float) -> dict[str, float]:
     """One run of so much wall time under the policy; its figures."""
     folder = Path(tempfile.mkdtemp(prefix="ros2_rl_"))
     arguments: dict[str, object] = {
         "hardware": "go2_sim", "seed": 1, "speed": 1, "gap": "default",
         "params_file": share_path("config", "realtime.yaml"),
         "minutes": seconds / 60.0, "episodes": 1,
-        "learner": "slowrl" if updates else _paused_learner(folder),
+        "learner": learner if updates else _paused(learner, folder),
     }  # fmt: skip
     with (
         lease_domain() as wire,
@@ -100,9 +101,9 @@ def measure(updates: bool, seconds: float) -> dict[str, float]:
     }
 
 
-def _paused_learner(folder: Path) -> Path:
+def _paused(learner: str, folder: Path) -> Path:
     """A learner that listens, scores and explores as ever but makes no update, nor ends; its name."""
-    (folder / "paused.yaml").write_text("extends: slowrl\nwindow_steps: 100000\n")
+    (folder / "paused.yaml").write_text(f"extends: {learner}\nwindow_steps: 10000\n")
     return folder / "paused"
 
 

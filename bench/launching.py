@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,18 +20,11 @@ def finetune(arguments: Mapping[str, object], run_dir: Path | None = None, timeo
         RuntimeError: the launch failed; its last lines are in the message.
     """
     run_dir = run_dir or Path(tempfile.mkdtemp(prefix="ros2_rl_"))
-    given = [f"{key}:={value}" for key, value in arguments.items()]
-    command = ["ros2", "launch", "ros2_rl", "finetune.launch.py", *given, f"run_dir:={run_dir}"]
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with (run_dir / "launch.log").open("w") as log, lease_domain() as domain:
-        environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
-        result = subprocess.run(
-            command, stdout=log, stderr=subprocess.STDOUT, timeout=timeout_s, env=environment, check=False
-        )
+    with launched("finetune.launch.py", arguments, run_dir) as (process, _):
+        process.wait(timeout_s)
     summary = run_dir / "summary.json"
-    if result.returncode != 0 or not summary.is_file():
-        tail = (run_dir / "launch.log").read_text().splitlines()[-15:]
-        raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n" + "\n".join(tail))
+    if not summary.is_file():
+        raise RuntimeError(f"The launch ended well but left no {summary}.")
     return json.loads(summary.read_text())
 
 
@@ -50,6 +44,8 @@ def launched(
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A launch file while the block runs, then Ctrl-C unless it has ended; the process and its ROS domain.
 
+    Whoever ends the benchmark (SIGTERM) ends the launch as well.
+
     Raises:
         RuntimeError: the launch did not end well; its last lines are in the message.
     """
@@ -57,6 +53,7 @@ def launched(
     command = ["ros2", "launch", "ros2_rl", file, *given, f"run_dir:={run_dir}"]
     run_dir.mkdir(parents=True, exist_ok=True)
     log_path = run_dir / "launch.log"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with log_path.open("w") as log, lease_domain() as domain:
         process = subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"ROS_DOMAIN_ID": str(domain)}
