@@ -9,6 +9,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
 
 from ros2_rl.nodes.conversions import reliable, status_values
 
@@ -46,6 +47,21 @@ class DiagnosticsWatch:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=min(left, 0.2))
+
+    def call(self, service: str) -> None:
+        """Call a service without arguments.
+
+        Raises:
+            RuntimeError: nobody offers it, or it refuses.
+        """
+        client = self._node.create_client(Trigger, service)
+        future = client.call_async(Trigger.Request()) if client.wait_for_service(10.0) else None
+        if future is not None:
+            self._executor.spin_until_future_complete(future, 10.0)
+        answer = future.result() if future is not None else None
+        self._node.destroy_client(client)
+        if answer is None or not answer.success:
+            raise RuntimeError(f"{service} did not do it: {answer.message if answer else 'no answer'}.")
 
     def close(self) -> None:
         self._executor.shutdown()

@@ -32,14 +32,24 @@ def pauses(hour):
 
 def test_what_fits_into_a_pause_is_done_in_it_and_what_does_not_waits_for_the_next(pauses, hour):
     pauses.begin()
-    for now, waits in ((0.001, 0), (0.005, 0), (0.009, 0), (0.0105, 1), (0.0120, 1), (0.0130, 2)):
-        hour[0] = now  # a pause lasts 14 ms; the longer of the last two steps is expected
+    for now, waits in ((0.001, 0), (0.005, 0), (0.009, 0), (0.0105, 1), (0.0120, 2), (0.0130, 3)):
+        hour[0] = now  # a pause lasts 14 ms; the longest of the last five steps is expected, here 4 ms
         pauses.wait()
         assert pauses._answered.waits == waits
     hour[0] = 0.020
     pauses.begin()
     pauses.wait()
-    assert pauses._answered.waits == 2
+    assert pauses._answered.waits == 3
+
+
+def test_a_long_part_is_expected_again_for_the_next_four(pauses, hour):
+    hour[0] = 0.010
+    pauses.wait()
+    for parts in range(1, 6):
+        pauses.begin()
+        hour[0] += 0.005
+        pauses.wait()
+        assert pauses._answered.waits == 1 + min(parts, 4)
 
 
 def test_what_is_longer_than_a_pause_begins_with_one(pauses, hour):

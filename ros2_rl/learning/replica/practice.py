@@ -68,8 +68,11 @@ class Practice:
         storage = RolloutStorage("rl", env.num_envs, STEPS, self._obs, [env.num_actions])
         settings = pretraining_settings(env.task)["runner"]["algorithm"] | _SETTINGS
         self._ppo = PPO(*models, storage, schedule="adaptive", **settings)
-        self._breathe: Callable[[], None] = lambda: None
+        self._breathe: Callable[[], None] = _nobody_waits
         self._ppo.optimizer.register_step_pre_hook(lambda *_: self._breathe())
+        for model in models:
+            model.mlp.register_forward_pre_hook(lambda *_: self._breathe())
+            model.mlp.register_forward_hook(self._breathe_on_the_way_back)
         self.reward = 0.0
         """Mean of a control step before the newest update."""
 
@@ -83,10 +86,20 @@ class Practice:
         self._sum += float(rewards.mean())
         if self._walked < STEPS:
             return False
-        self._breathe = breathe
         breathe()
         with torch.inference_mode():
             self._ppo.compute_returns(self._obs)
+        self._breathe = breathe
         self._ppo.update()
+        self._breathe = _nobody_waits
         self.reward, self._walked, self._sum = self._sum / STEPS, 0, 0.0
         return True
+
+    def _breathe_on_the_way_back(self, model: torch.nn.Module, seen: tuple, answer: torch.Tensor) -> None:
+        """Before the gradients of a network are computed, too: a gradient step has five short parts, then."""
+        if answer.requires_grad:
+            answer.register_hook(lambda _: self._breathe())
+
+
+def _nobody_waits() -> None:
+    """No update is under way."""

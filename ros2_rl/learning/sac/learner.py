@@ -88,8 +88,8 @@ class OffPolicyLearner:
         self.guard = ValueGuard(cfg.gamma, cfg.value_bias_limit)
         share, step_dt = cfg.real_time_share, contract.step_dt
         self.effort = Effort(cfg.utd, cfg.utd_min, share, step_dt, clock is not None)
-        self.rehearsal = Rehearsal(replica, self.sac, self.reach, step_dt, share, clock) if replica else None
-        self.pauses = Pauses(clock, step_dt, share) if clock else None
+        self.rehearsal = Rehearsal(replica, self.sac, self.reach, step_dt, clock) if replica else None
+        self.pauses = Pauses(clock, step_dt) if clock else None
         """When gradient steps are made; None where the robot waits for them."""
         self.updates = self.dropped_updates = 0
         self.hurried = False

@@ -19,6 +19,8 @@ CALM = np.float32(np.log(0.05))
 """Logarithm of the noise, raw action, on a robot whose steps nobody needs to learn from."""
 _RATIO = 1.0
 """Control steps in the replica, of all its robots at once, to one of the robot's."""
+_SHARE = 0.9
+"""Of robot time, what practice may take, with waiting for pauses of the control loop."""
 _AVERAGE = 0.2
 """Pace of the averaged actor with every window of practice: single updates there are good or bad by luck."""
 
@@ -36,12 +38,11 @@ class Rehearsal:
         sac: SoftActorCritic,
         reach: np.ndarray,
         step_dt: float,
-        share: float,
         clock: Callable[[], float] | None,
     ):
-        """``share`` of robot time may be spent; ``reach``: (J,), raw action; ``clock``: s, in real time."""
+        """``reach``: (J,), raw action; ``clock``: s, in real time."""
         self.replica, self._sac, self._reach, self._clock = replica, sac, reach, clock
-        self.effort = Effort(_RATIO, _RATIO / 100, share, step_dt, clock is not None)
+        self.effort = Effort(_RATIO, _RATIO / 100, _SHARE, step_dt, clock is not None)
         """Control steps in the replica to one of the robot's."""
 
     @property
