@@ -46,7 +46,7 @@ def test_the_noise_of_the_nominal_robot_is_on():
 
 
 def test_an_unknown_gap_is_told_with_those_there_are():
-    with pytest.raises(ConfigError, match="'moon'; available: default, .*none"):
+    with pytest.raises(ConfigError, match="'moon'; available: crooked, default, .*none"):
         load_gap("moon")
 
 
