@@ -109,14 +109,18 @@ class Replica:
         return Measured.of(self._robot, seen, actions, np.append(goes_on, False))
 
     def practise(self, actor: LoraActor, steps: int, breathe: Callable[[], None]) -> bool:
-        """So many control steps in the fitted replica; whether these changed ``actor``, always the same."""
+        """So many control steps in the fitted replica; whether these changed ``actor``, always the same.
+
+        Fewer where the last update that is wanted is made before.
+        """
         if self._practice is None:
             fitted, cfg = np.array(list(self.fitted.values())), self._cfg
             env = ReplicaEnv(self._robot, self._task, self._env, cfg.replica_robots, cfg.seed, fitted)
             self._practice = Practice(env, actor, self._critic, cfg.replica_std)
         before = self.updates
         for _ in range(steps):
-            self.updates += self._practice.walk(breathe)
+            if self.wanted:
+                self.updates += self._practice.walk(breathe)
         self.reward = self._practice.reward
         return self.updates > before
 
