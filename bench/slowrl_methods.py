@@ -36,6 +36,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "ranks": ("SLowRL rank 1", "SLowRL rank 2", "SLowRL rank 4", "SLowRL rank 8"),
     "anchors": ("SLowRL rank 1", *(name for name in METHODS if name.startswith("+"))),
-    "offpolicy": ("SLowRL rank 1", *(name for name in METHODS if name.startswith("offpolicy"))),
+    "offpolicy": (
+        "SLowRL rank 1", "FFT + safety", *(name for name in METHODS if name.startswith("offpolicy")),
+    ),
     "lag": ("SLowRL rank 1", *(name for name in METHODS if name.endswith("late"))),
 }  # fmt: skip
