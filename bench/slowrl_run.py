@@ -148,10 +148,16 @@ def _rounded(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def same_run(found: dict[str, Any], method: Method, place: Place) -> bool:
-    """Whether a stored run is the one that is asked for, learner's settings included."""
+    """Whether a stored run is the one that is asked for, learner's settings included.
+
+    A setting that the learner did not have then counts as its default, which is to do without.
+    """
     wanted = {"method": asdict(method), "place": asdict(place)}
     if method.learner:
-        wanted["config"] = method.config().model_dump(mode="json")
+        config = method.config()
+        wanted["config"] = config.model_dump(mode="json")
+        defaults = type(config).model_construct().model_dump(mode="json")
+        found = found | {"config": defaults | found.get("config", {})}
     return all(found.get(key) == json.loads(json.dumps(value)) for key, value in wanted.items())
 
 

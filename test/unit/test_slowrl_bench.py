@@ -95,6 +95,17 @@ def test_a_run_is_made_again_only_when_its_settings_changed(tmp_path):
     assert not same_run(found, method, place)
 
 
+def test_a_setting_that_came_after_a_run_counts_as_its_default():
+    method, place = Method("slowrl", {"rank": 2}), Place("trot", "laden", 1, 45.0)
+    config = method.config().model_dump(mode="json")
+    found = json.loads(json.dumps({"config": config, "method": vars(method), "place": vars(place)}))
+    clip, rank = found["config"].pop("clip"), found["config"]["rank"]
+    assert clip == type(method.config())().clip and same_run(found, method, place)
+    found["config"]["clip"] = clip
+    del found["config"]["rank"]
+    assert rank != type(method.config())().rank and not same_run(found, method, place)
+
+
 def test_every_row_has_valid_settings_and_a_file_of_its_own():
     place = Place("trot", "laden", 1, 45.0)
     assert len({path_of(Path("x"), name, place) for name in METHODS}) == len(METHODS)
