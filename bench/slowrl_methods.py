@@ -18,6 +18,7 @@ METHODS: dict[str, Method] = {
     "offpolicy residual": Method("offpolicy"),
     "offpolicy LoRA": Method("offpolicy_lora"),
     "offpolicy replica": Method("offpolicy_replica"),
+    "offpolicy replica, smooth": Method("offpolicy_replica", {"replica_smooth_coef": 1.0}),
     "offpolicy residual without safety": Method("offpolicy", recovery=False),
     "offpolicy LoRA without safety": Method("offpolicy_lora", recovery=False),
     "offpolicy without shaping": Method("offpolicy", {"shaping": False}),

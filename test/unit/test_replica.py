@@ -11,7 +11,7 @@ from ros2_rl.learning.config import load_learner
 from ros2_rl.learning.making import make_replica
 from ros2_rl.learning.replica import identify, practice
 from ros2_rl.learning.replica.identify import Identifier, Measured
-from ros2_rl.learning.replica.practice import ReplicaEnv, pretraining_settings
+from ros2_rl.learning.replica.practice import Practice, ReplicaEnv, pretraining_settings
 from ros2_rl.learning.replica.replica import Replica
 from ros2_rl.learning.sac.adapters import build_actor
 from ros2_rl.learning.sac.networks import LoraActor
@@ -129,6 +129,24 @@ def test_practice_changes_the_adapters_and_nothing_else(base, monkeypatch):
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and all(name.endswith((".A", ".B")) for name in changed)
     assert all(bool(p.isfinite().all()) for p in after.values())
+
+
+def test_practice_charges_changes_of_the_action_but_not_beginnings(base, monkeypatch):
+    monkeypatch.setattr(practice, "STEPS", 4)
+
+    def reward(smooth_coef, always_new=False):
+        torch.manual_seed(0)
+        robots = env(3)
+        if always_new:
+            robots.max_episode_length = 0
+        found = Practice(robots, build_actor(base, CFG)[0], TASK.critic_path, 0.35, smooth_coef)
+        while not found.walk(lambda: None):
+            pass
+        return found.reward
+
+    free, cheap, dear = reward(0.0), reward(1.0), reward(2.0)
+    assert free - cheap > 1e-4 and free - dear == pytest.approx(2 * (free - cheap), rel=1e-3)
+    assert reward(0.0, always_new=True) == reward(2.0, always_new=True)
 
 
 def test_a_replica_that_is_given_up_is_not_wanted_any_more(base):

@@ -56,9 +56,14 @@ class ReplicaEnv(VelocityEnv):
 class Practice:
     """Changes an actor's adapters in place."""
 
-    def __init__(self, env: ReplicaEnv, actor: LoraActor, critic: Path, std: float):
-        """``std`` of the noise, raw action; ``critic`` is that of the pre-training and is learned on here."""
-        self._env, self._walked, self._sum = env, 0, 0.0
+    def __init__(self, env: ReplicaEnv, actor: LoraActor, critic: Path, std: float, smooth_coef: float = 0.0):
+        """``std`` of the noise, raw action; ``critic`` is that of the pre-training and is learned on here.
+
+        ``smooth_coef`` is what a change of the action of 1 from one control step to the next costs, return/s,
+        noise left out.
+        """
+        self._env, self._walked, self._sum, self._smooth_coef = env, 0, 0.0, smooth_coef
+        self._before, self._goes_on = torch.zeros(env.num_envs, env.num_actions), torch.zeros(env.num_envs)
         self._obs = env.get_observations()
         noise = {"class_name": "GaussianDistribution", "init_std": std, "std_type": "log"}
         models = (
@@ -81,6 +86,7 @@ class Practice:
         breathe()
         with torch.inference_mode():
             self._obs, rewards, dones, extras = self._env.step(self._ppo.act(self._obs))
+            rewards = rewards - self._smooth_coef * self._env.task.step_dt * self._change(dones)
             self._ppo.process_env_step(self._obs, rewards, dones, extras)
         self._walked += 1
         self._sum += float(rewards.mean())
@@ -94,6 +100,15 @@ class Practice:
         self._breathe = _nobody_waits
         self.reward, self._walked, self._sum = self._sum / STEPS, 0, 0.0
         return True
+
+    def _change(self, dones: torch.Tensor) -> torch.Tensor:
+        """Squared, since the control step before, of what would have been done without noise, (N,).
+
+        Nothing for a robot that began anew in between.
+        """
+        before, goes_on = self._before, self._goes_on
+        self._before, self._goes_on = self._ppo.actor.output_mean.clone(), 1.0 - dones.float()
+        return goes_on * (self._before - before).square().sum(dim=1)
 
     def _breathe_on_the_way_back(self, model: torch.nn.Module, seen: tuple, answer: torch.Tensor) -> None:
         """Before the gradients of a network are computed, too: a gradient step has five short parts, then."""

@@ -116,7 +116,7 @@ class Replica:
         if self._practice is None:
             fitted, cfg = np.array(list(self.fitted.values())), self._cfg
             env = ReplicaEnv(self._robot, self._task, self._env, cfg.replica_robots, cfg.seed, fitted)
-            self._practice = Practice(env, actor, self._critic, cfg.replica_std)
+            self._practice = Practice(env, actor, self._critic, cfg.replica_std, cfg.replica_smooth_coef)
         before = self.updates
         for _ in range(steps):
             if self.wanted:

@@ -121,13 +121,19 @@ class OffPolicyConfig(SacConfig, LearnerSettings):
         0,
         ge=0,
         le=100_000,
-        description="updates of PPO in a simulator fitted to this robot, one a window; 0: none",
+        description="most updates of PPO in a simulator fitted to this robot; 0: no such simulator",
     )
     replica_error_limit: float = Field(
         0.3, gt=0, le=100, description="error above which a simulator is not taken for this robot"
     )
     replica_robots: int = Field(64, ge=1, le=4096, description="robots in that simulator")
     replica_std: float = Field(0.35, ge=0.01, le=1, description="their noise at the start, raw action")
+    replica_smooth_coef: float = Field(
+        0.0,
+        ge=0,
+        le=3,
+        description="what the squared change of their action without noise costs them, return/s",
+    )
 
     # Data
     window_steps: int = Field(100, ge=64, le=10_000, description="control steps between two updates")
